@@ -1,0 +1,1 @@
+"""Turn-level reinforcement learning: credit, objective, trainer, evaluation."""

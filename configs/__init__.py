@@ -1,0 +1,1 @@
+"""Hydra config groups: env, agent, engine, model, algorithm, experiment."""

@@ -1,0 +1,1 @@
+"""Text environments: the contract (`core`), the games, and the Gymnasium and PettingZoo views of them."""
