@@ -19,6 +19,11 @@ class InvalidPolicyError(ValueError):
     """No invalid-action policy can be made from what was given."""
 
 
+def _require_policy(policy: object) -> None:
+    if not isinstance(policy, InvalidPolicy):
+        raise InvalidPolicyError(f"`then` is an invalid-action policy record: got {policy!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Forfeit:
     """The game ends and the offender has lost, so that illegal play never pays."""
@@ -118,8 +123,3 @@ def _hint(name: str) -> str:
 
 def _known() -> str:
     return ", ".join(_SPECS)
-
-
-def _require_policy(policy: object) -> None:
-    if not isinstance(policy, InvalidPolicy):
-        raise InvalidPolicyError(f"`then` is an invalid-action policy record: got {policy!r}")
