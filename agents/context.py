@@ -1,0 +1,223 @@
+"""Messages to token ids, append-only and token-exact.
+
+A seat's transcript is a growing list of token ids: each new observation is encoded once and appended, and what the
+policy sampled is kept as the ids that it sampled. A chat template that renders earlier turns differently later on (stock
+thinking templates drop earlier thoughts) would break that, so `ChatContext` finds out when it is made and refuses.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from turnwise.records import Message
+
+LAYOUTS = ("append_only", "per_turn")
+HISTORIES = ("all", "first_last", "last")
+OVERFLOWS = ("truncate", "drop_oldest")
+TEMPLATES = ("chatml", "llama3")
+_MARK = "\u2063turnwise\u2063"
+
+
+class TemplateError(ValueError):
+    """A chat template cannot be used the way it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSettings:
+    """How a conversation becomes a prompt."""
+
+    layout: str = "append_only"
+    """`append_only`: one growing row per seat and episode. `per_turn`: every turn is rendered anew, one row a turn."""
+    history: str = "all"
+    """Only with `per_turn`: which observations a prompt holds. Earlier replies stand as the action that was played."""
+    overflow: str = "truncate"
+    """A prompt that leaves no room for a reply: `truncate` the episode, or `drop_oldest` turns and start a new row."""
+    max_context: int = 4096
+    """Longest prompt and reply together, in tokens."""
+    system: str = ""
+    """System message; none where empty."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("layout", self.layout, LAYOUTS),
+            ("history", self.history, HISTORIES),
+            ("overflow", self.overflow, OVERFLOWS),
+        ):
+            if value not in known:
+                raise ValueError(f"context.{name} is one of {', '.join(known)}: got {value!r}")
+        if self.layout == "append_only" and self.history != "all":
+            raise ValueError(
+                f"context.history={self.history} rewrites the prompt, which layout=append_only never does; use layout=per_turn"
+            )
+        if self.max_context < 8:
+            raise ValueError(f"context.max_context is at least 8 tokens: got {self.max_context}")
+
+
+def shipped_template(name: str) -> str:
+    """The text of a chat template that comes with turnwise; each is append-only. Raises TemplateError if unknown."""
+    if name not in TEMPLATES:
+        raise TemplateError(f"turnwise ships the chat templates {', '.join(TEMPLATES)}: got {name!r}")
+    return (files("turnwise.agents") / "templates" / f"{name}.jinja").read_text()
+
+
+class ChatContext:
+    """Renders and encodes with one tokenizer and one chat template. Encodings are cached: equal texts, equal ids."""
+
+    def __init__(self, tokenizer: Any, settings: ContextSettings, template: str | None = None) -> None:
+        """`template`: a shipped name, or None for the tokenizer's own. Raises TemplateError if it rewrites history."""
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.template = shipped_template(template) if template else tokenizer.chat_template
+        if not self.template:
+            raise TemplateError(
+                f"the tokenizer has no chat template; choose one with model.chat_template={'|'.join(TEMPLATES)}"
+            )
+        if settings.layout == "append_only":
+            self._refuse_rewriting()
+        self.encode = functools.lru_cache(maxsize=100_000)(self._encode)
+        self.decode = functools.lru_cache(maxsize=100_000)(self._decode)
+        self.opening = functools.lru_cache(maxsize=100_000)(self._opening)
+        self.bridge = functools.lru_cache(maxsize=100_000)(self._bridge)
+        self._after_reply = self._text_after_reply()
+        self.end_id = self._end_of_turn()
+
+    def render(self, messages: Sequence[Message], *, generate: bool) -> str:
+        """The template's text; `generate` opens the assistant's next message."""
+        plain = [{"role": message.role, "content": message.content} for message in messages]
+        text = self.tokenizer.apply_chat_template(
+            plain, chat_template=self.template, tokenize=False, add_generation_prompt=generate
+        )
+        return str(text)
+
+    def encode_reply(self, text: str) -> tuple[int, ...]:
+        """The ids of a reply that somebody else wrote, its end-of-turn token included."""
+        ids: tuple[int, ...] = self.encode(text)
+        return (*ids, self.end_id)
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _decode(self, ids: tuple[int, ...]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def _opening(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
+        """The first prompt of a conversation."""
+        return self._encode(self.render(self._with_system(messages), generate=True))
+
+    def _bridge(self, observation: str, closed: bool) -> tuple[int, ...]:
+        """What stands between a reply and the next one. `closed`: the reply ended with its end-of-turn token."""
+        after = self._after_reply if not closed else self._after_reply.removeprefix(self._end_text)
+        user = self.render([Message("user", observation)], generate=True)
+        return self._encode(after + user.removeprefix(self._prologue))
+
+    def _with_system(self, messages: Sequence[Message]) -> list[Message]:
+        system = [Message("system", self.settings.system)] if self.settings.system else []
+        return [*system, *messages]
+
+    def _text_after_reply(self) -> str:
+        """The template's text behind a reply, before the next message; also finds what it puts before a first user."""
+        first, second = Message("user", _MARK + "1"), Message("user", _MARK + "2")
+        whole = self.render([first, Message("assistant", _MARK), second], generate=False)
+        alone = self.render([first], generate=False)
+        behind = whole.rsplit(_MARK + "2", 1)[0].rsplit(_MARK, 1)[1]
+        head = alone.split(_MARK + "1", 1)[0]
+        # The opener of a user message is the longest tail of `head` that also ends `behind`.
+        opener = next((head[i:] for i in range(len(head)) if behind.endswith(head[i:])), "")
+        self._prologue = head.removesuffix(opener)
+        return behind.removesuffix(opener)
+
+    def _end_of_turn(self) -> int:
+        ids = self._encode(self._after_reply)
+        if not ids:
+            raise TemplateError("the chat template closes an assistant message with nothing, so a reply could never end")
+        self._end_text = self.tokenizer.decode([ids[0]])
+        return ids[0]
+
+    def _refuse_rewriting(self) -> None:
+        for reply in ("plain [move]", "<think>\nbecause\n</think>\n\n[move]"):
+            talk = [Message("user", "one")]
+            before = self.render(talk, generate=True) + reply
+            after = self.render([*talk, Message("assistant", reply), Message("user", "two")], generate=True)
+            if not after.startswith(before):
+                raise TemplateError(
+                    "this chat template rewrites earlier turns (a reply is rendered differently once the next message "
+                    "follows), so a growing transcript would not match what the model was trained on; either use an "
+                    f"append-only template of the same family, model.chat_template={'|'.join(TEMPLATES)}, or one row a "
+                    "turn, agent.context.layout=per_turn"
+                )
+
+
+class Transcript:
+    """The conversation of one seat in one episode."""
+
+    __slots__ = ("_actions", "_closed", "_context", "_observations", "_segments", "dropped")
+
+    def __init__(self, context: ChatContext) -> None:
+        self._context = context
+        self._segments: list[tuple[int, ...]] = []
+        self._observations: list[str] = []
+        self._actions: list[str] = []
+        self._closed = True
+        self.dropped = 0
+        """Turns that no longer stand in the prompt because of `overflow=drop_oldest`."""
+
+    def observe(self, text: str) -> None:
+        """Append what the seat reads now."""
+        context = self._context
+        self._observations.append(text)
+        if context.settings.layout == "append_only":
+            first = not self._segments
+            self._segments.append(context.opening((Message("user", text),)) if first else context.bridge(text, self._closed))
+
+    def reply(self, completion_ids: tuple[int, ...], shown: str) -> None:
+        """Append what the policy sampled, as the ids it sampled; `shown` stands for it where turns are rendered anew."""
+        self._actions.append(shown)
+        self._closed = bool(completion_ids) and completion_ids[-1] == self._context.end_id
+        if self._context.settings.layout == "append_only":
+            self._segments.append(completion_ids)
+
+    def prompt(self, max_tokens: int) -> tuple[int, ...] | None:
+        """The ids to sample from, or None where no room for `max_tokens` is left and the episode must be cut."""
+        settings = self._context.settings
+        room = settings.max_context - max_tokens
+        ids = self._ids()
+        while len(ids) > room:
+            if settings.overflow == "truncate" or not self._drop_oldest():
+                return None
+            ids = self._ids()
+        return ids
+
+    def _ids(self) -> tuple[int, ...]:
+        context, history = self._context, self._context.settings.history
+        if context.settings.layout == "append_only":
+            segments = self._segments
+            return segments[0] if len(segments) == 1 else tuple(token for ids in segments for token in ids)
+        if history == "last" or len(self._observations) == 1:
+            return context.opening((Message("user", self._observations[-1]),))
+        if history == "first_last":
+            text = f"{self._observations[0]}\n\n{self._observations[-1]}"
+            return context.opening((Message("user", text),))
+        return context.opening(tuple(self._talk()))
+
+    def _talk(self) -> list[Message]:
+        talk: list[Message] = []
+        for observation, action in zip(self._observations, [*self._actions, None], strict=True):
+            talk.append(Message("user", observation))
+            if action is not None:
+                talk.append(Message("assistant", action))
+        return talk
+
+    def _drop_oldest(self) -> bool:
+        """Forget the oldest reply and the observation after it; the first observation (the rules) stays."""
+        if len(self._observations) < 2:
+            return False
+        if self._segments:
+            del self._segments[1:3]
+        del self._observations[1]
+        del self._actions[0]
+        self.dropped += 1
+        return True

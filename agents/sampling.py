@@ -1,0 +1,65 @@
+"""How a reply is sampled: the settings, and a random stream that belongs to one reply alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Settings of one sampled reply."""
+
+    temperature: float = 1.0
+    """Divides the logits; 0 takes the most likely token."""
+    top_p: float = 1.0
+    """Smallest set of tokens whose probability reaches this share is kept, in (0, 1]."""
+    max_tokens: int = 64
+    """Longest reply, in tokens; a longer one is cut and counted as truncated."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a reply; the stop text itself stays in the reply."""
+    entropy_tokens: int = 0
+    """Record the entropy over the 10 likeliest candidates at this many first tokens."""
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"sampling.temperature is at least 0: got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"sampling.top_p lies in (0, 1]: got {self.top_p}")
+        if self.max_tokens < 1:
+            raise ValueError(f"sampling.max_tokens is at least 1: got {self.max_tokens}")
+        if self.entropy_tokens < 0:
+            raise ValueError(f"sampling.entropy_tokens is at least 0: got {self.entropy_tokens}")
+
+
+def mix(seeds: NDArray[np.uint64], position: int) -> NDArray[np.uint64]:
+    """SplitMix64 of each seed at one position of its stream. Shape as `seeds`. Source: Steele et al. 2014, fig. 16."""
+    with np.errstate(over="ignore"):
+        z = seeds + _GOLDEN * np.uint64(position + 1)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniforms(seeds: NDArray[np.uint64], position: int) -> NDArray[np.float64]:
+    """One draw from [0, 1) per seed. It depends on the seed and the position only, never on the rest of the batch."""
+    return (mix(seeds, position) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def derive_seed(*parts: int) -> int:
+    """A 63-bit seed made of whole numbers; another seed for every other sequence of parts."""
+    state = 0
+    for part in parts:
+        state = _splitmix((state ^ part) & 0xFFFFFFFFFFFFFFFF)
+    return state >> 1
+
+
+def _splitmix(value: int) -> int:
+    z = (value + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return z ^ (z >> 31)

@@ -1,0 +1,82 @@
+"""Agents that follow a rule: random, first legal, optimal where it is known, and OpenSpiel's tree search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from turnwise.envs.core import TextGame
+from turnwise.envs.parsing import write_action
+from turnwise.records import Reply, Request
+
+Choice = Callable[[TextGame, np.random.Generator], str]
+
+
+class ScriptedAgent:
+    """Replies with the action that `choose(game, rng)` picks; `talk` puts the game's lead-in (its card, say) before it."""
+
+    def __init__(self, name: str, choose: Choice, *, talk: bool = False) -> None:
+        self.name, self.choose, self.talk = name, choose, talk
+
+    def act(self, requests: Sequence[Request]) -> list[Reply]:
+        """One reply per request; all chance comes from the request's seed."""
+        return [self._reply(request.game, request.seed) for request in requests]
+
+    def _reply(self, game: TextGame, seed: int) -> Reply:
+        action = self.choose(game, np.random.default_rng(seed))
+        text = write_action(action, game.legal())
+        return Reply(text=game.lead_in() + text if self.talk else text)
+
+
+def random_action(game: TextGame, rng: np.random.Generator) -> str:
+    """Uniform over the legal actions."""
+    return game.sample_action(rng)
+
+
+def first_action(game: TextGame, rng: np.random.Generator) -> str:
+    """The first legal action; a random one where the action is free text."""
+    legal = game.legal()
+    return legal[0] if legal else game.sample_action(rng)
+
+
+def optimal_action(game: TextGame, rng: np.random.Generator) -> str:
+    """An action of a known optimal policy. Raises ValueError where none is known."""
+    from turnwise.envs.openspiel.optimal import optimal_action as choose
+
+    return choose(game, rng)
+
+
+def mcts(simulations: int = 100) -> Choice:
+    """OpenSpiel's Monte-Carlo tree search with random rollouts, for perfect-information games of its own."""
+
+    def choose(game: Any, rng: np.random.Generator) -> str:
+        import pyspiel
+
+        if not hasattr(game, "spiel_game"):
+            raise ValueError(f"mcts plays OpenSpiel's games only: got {type(game).__name__}")
+        seed = int(rng.integers(2**31))
+        evaluator = pyspiel.RandomRolloutEvaluator(1, seed)
+        bot = pyspiel.MCTSBot(game.spiel_game, evaluator, 2.0, simulations, 100, True, seed, False)
+        name: str = game.action_name(bot.step(game.state))
+        return name
+
+    return choose
+
+
+SCRIPTED: dict[str, Choice] = {
+    "random": random_action,
+    "first_legal": first_action,
+    "optimal": optimal_action,
+    "mcts": mcts(),
+}
+
+
+def scripted_agent(name: str, *, talk: bool = False) -> ScriptedAgent:
+    """The scripted agent of that name; `mcts(400)` sets the number of simulations. Raises ValueError if unknown."""
+    if name.startswith("mcts(") and name.endswith(")") and name[5:-1].isdigit():
+        return ScriptedAgent(name, mcts(int(name[5:-1])), talk=talk)
+    if name not in SCRIPTED:
+        raise ValueError(f"scripted agents are {', '.join(SCRIPTED)}, mcts(N): got {name!r}")
+    return ScriptedAgent(name, SCRIPTED[name], talk=talk)

@@ -1,0 +1,90 @@
+"""A model small enough for a laptop's processor: Qwen3's architecture, a tokenizer made for the games at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from turnwise.agents.context import shipped_template
+
+END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinyModel:
+    """Sizes of the tiny model."""
+
+    layers: int = 2
+    hidden: int = 64
+    heads: int = 4
+    intermediate: int = 128
+    vocabulary: int = 512
+    """Most entries of the tokenizer, 256 of them single bytes; never fewer than 300."""
+    max_position: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.hidden % self.heads:
+            raise ValueError(f"model.hidden is a multiple of model.heads: got {self.hidden} and {self.heads}")
+        if self.vocabulary < 300:
+            raise ValueError(f"model.vocabulary is at least 300 (bytes and special tokens): got {self.vocabulary}")
+        if min(self.layers, self.heads, self.intermediate, self.max_position) < 1:
+            raise ValueError("model.layers, heads, intermediate and max_position are at least 1")
+
+
+def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """A byte-level BPE tokenizer trained on `texts`, words kept whole where the vocabulary allows; any text encodes."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    words = pre_tokenizers.Split(Regex(r" ?[^\s]+|\s"), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([*texts, "system user assistant"], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        chat_template=shipped_template("chatml"),
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
+    """A freshly initialised model; the weights follow from the seed alone."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden,
+        intermediate_size=settings.intermediate,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        head_dim=max(settings.hidden // settings.heads, 8),
+        max_position_embeddings=settings.max_position,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen3ForCausalLM(config)
+    return model.eval()
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """A plain folder that transformers and vLLM load."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
