@@ -1,0 +1,57 @@
+# turnwise from a clone: `make train`, `make test`; `make help` lists the rest.
+#
+# Variables:  ARGS="..."        passed on to turnwise train or to pytest
+#             PYTHON=python3.12 the interpreter to build .venv with (default: the newest of 3.11-3.13, then python3)
+#             TORCH=cpu|cuda    which build of torch (default: cuda where nvidia-smi works, else cpu)
+#             WORKERS=2         test processes
+
+SHELL := /bin/bash
+VENV ?= .venv
+ARGS ?=
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores : 8)))
+export PYTHON TORCH
+
+# One thread per process: the tensors of the tests are tiny, and the processes already share the cores.
+PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help train test test-slow test-oldest lint types wheel dev ci clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+train: $(VENV)/.train  ## install turnwise, then train with its defaults (ARGS="seed=1" overrides)
+	$(VENV)/bin/turnwise train $(ARGS)
+
+test: $(VENV)/.test  ## install the test extra, then run the default suite
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-slow: $(VENV)/.test  ## run the tests that take minutes to hours, one at a time because some measure time
+	$(PYTEST) -m slow $(ARGS)
+
+test-oldest:  ## run the default suite with the lowest torch and transformers that pyproject.toml allows
+	.ci/oldest $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff: rules and formatting
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(VENV)/.dev  ## mypy, strict, on the package
+	$(VENV)/bin/mypy
+
+wheel: $(VENV)/.dev  ## build the wheel from the sdist and compare its files with the folders
+	$(VENV)/bin/python .ci/check_wheel.py
+
+dev: $(VENV)/.dev  ## install everything that a contributor needs
+
+ci:  ## everything that CI runs
+	.ci/run
+
+clean:  ## remove environments, builds and caches (runs/ stays)
+	rm -rf .venv .venv-oldest build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp per extra: a second run installs nothing until pyproject.toml changes. dev holds test, and test holds train.
+$(VENV)/.train $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml .ci/venv
+	.ci/venv $(VENV) $*
+	@touch $(VENV)/.train $(if $(filter test dev,$*),$(VENV)/.test) $(if $(filter dev,$*),$(VENV)/.dev)
