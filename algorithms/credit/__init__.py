@@ -1,0 +1,31 @@
+"""What is a turn worth? One file per answer; `CREDITS` finds them by name.
+
+Every method has a frozen settings record and one function of one signature:
+`credit(episodes, state, settings, learner="policy") -> (one list per episode of float or None per turn, new state)`.
+Pure numbers in float64 on the host: no torch, no tokens, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from turnwise.algorithms.credit import grpo, rae, returns, rloo
+from turnwise.algorithms.credit.episodes import CreditResult, TurnCredit
+
+__all__ = ["CREDITS", "Credit", "CreditResult", "TurnCredit"]
+
+
+class Credit(NamedTuple):
+    """A credit method: its settings record and its function."""
+
+    settings: type[Any]
+    function: Callable[..., CreditResult]
+
+
+CREDITS: dict[str, Credit] = {
+    "rae": Credit(rae.RAESettings, rae.credit),
+    "return": Credit(returns.ReturnSettings, returns.credit),
+    "grpo": Credit(grpo.GRPOSettings, grpo.credit),
+    "rloo": Credit(rloo.RLOOSettings, rloo.credit),
+}

@@ -1,0 +1,61 @@
+"""What every credit function needs to know about episodes: who learns, what counts, and where the numbers go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from turnwise.records import Episode, Turn
+
+TurnCredit: TypeAlias = list[list[float | None]]
+"""One list per episode, one entry per turn: an advantage in task units, or None where the turn is not trained."""
+
+CreditResult: TypeAlias = tuple[TurnCredit, dict[str, Any]]
+"""The credit of a batch and the state (fit for JSON) to hand to the next batch."""
+
+FINISHED = ("ok", "truncated")
+
+
+def is_finished(episode: Episode) -> bool:
+    """Whether the returns are the game's own. A crashed or timed-out episode trains nothing and moves no statistic."""
+    return episode.status in FINISHED
+
+
+def is_trained(episode: Episode, turn: Turn, learner: str) -> bool:
+    """Whether the learning agent took the turn and left tokens to train on."""
+    return bool(turn.completion_ids) and episode.seats[turn.seat] == learner
+
+
+def learner_seats(episode: Episode, learner: str) -> list[str]:
+    """Seats that the learning agent held, in seat order, also those that never spoke; none in a crashed episode."""
+    if not is_finished(episode):
+        return []
+    return [seat for seat, agent in episode.seats.items() if agent == learner]
+
+
+def spread_over_turns(
+    episode: Episode, per_seat: Mapping[str, float | None], learner: str, turn_discount: float = 1.0
+) -> list[float | None]:
+    """Give each trained turn the value of its seat.
+
+    Args:
+        per_seat: Advantage of each seat in task units, or None for a seat that is filtered out.
+            A seat that is left out is not trained either.
+        turn_discount: gamma per turn of the same seat: turn t of its N turns gets gamma^(N - 1 - t) of the value.
+    Returns: One entry per turn, None where the turn is not trained.
+    """
+    credit: list[float | None] = [None] * len(episode.turns)
+    later: dict[str, float] = {}
+    for index in range(len(credit) - 1, -1, -1):
+        turn = episode.turns[index]
+        weight = later.get(turn.seat, 1.0)
+        later[turn.seat] = weight * turn_discount
+        value = per_seat.get(turn.seat)
+        if value is not None and is_trained(episode, turn, learner):
+            credit[index] = value * weight
+    return credit
+
+
+def without_zeros(credit: Sequence[float | None]) -> list[float | None]:
+    """The same credit with turns of exactly 0 left out of training."""
+    return [None if value == 0.0 else value for value in credit]

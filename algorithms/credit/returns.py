@@ -1,0 +1,57 @@
+"""Plain return: a turn is worth what its seat got from then on. No baseline: REINFORCE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from turnwise.algorithms.checks import require_between
+from turnwise.algorithms.credit.episodes import CreditResult, is_trained, learner_seats
+from turnwise.records import Episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnSettings:
+    """Settings of the plain return."""
+
+    discount: float = 1.0
+    """gamma per turn of the same seat, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        require_between("discount", self.discount, 0.0, 1.0)
+
+
+def rewards_to_go(rewards: Sequence[float], discount: float) -> list[float]:
+    """G_t = r_t + gamma G_(t+1), in the rewards' unit; `discount` is per entry. As long as `rewards`."""
+    to_go = [0.0] * len(rewards)
+    later = 0.0
+    for index in range(len(rewards) - 1, -1, -1):
+        later = rewards[index] + discount * later
+        to_go[index] = later
+    return to_go
+
+
+def credit(
+    episodes: Sequence[Episode], state: Mapping[str, Any], settings: ReturnSettings, learner: str = "policy"
+) -> CreditResult:
+    """Reward-to-go of each turn of the learning agent, over the turns of its own seat.
+
+    What a seat got outside of its own turns (its return less the rewards of its turns: the other side ended the
+    game) counts at its last turn. The state is always {}.
+    """
+    return [_of_episode(episode, settings.discount, learner) for episode in episodes], {}
+
+
+def _of_episode(episode: Episode, discount: float, learner: str) -> list[float | None]:
+    credit: list[float | None] = [None] * len(episode.turns)
+    for seat in learner_seats(episode, learner):
+        places = [index for index, turn in enumerate(episode.turns) if turn.seat == seat]
+        if not places:
+            continue
+        rewards = [episode.turns[index].reward for index in places]
+        rewards[-1] = episode.returns[seat] - sum(rewards[:-1])
+        for index, value in zip(places, rewards_to_go(rewards, discount), strict=True):
+            if is_trained(episode, episode.turns[index], learner):
+                credit[index] = value
+    return credit

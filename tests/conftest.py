@@ -1,0 +1,21 @@
+"""Options of the whole test suite."""
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("golden", "golden cases of the algorithms")
+    group.addoption(
+        "--golden",
+        metavar="DIR",
+        type=Path,
+        default=Path(__file__).parent / "golden",
+        help="folder of golden *.json files (default: tests/golden)",
+    )
+    group.addoption(
+        "--golden-allow-missing",
+        action="store_true",
+        help="leave out golden files that no adapter reads, instead of failing on them",
+    )
