@@ -161,7 +161,8 @@ class Episode:
             raise RecordError("an episode needs at least one seat: got none")
         if self.returns.keys() != self.seats.keys():
             raise RecordError(
-                f"an episode needs one return per seat: got returns for {sorted(self.returns)} and seats {sorted(self.seats)}"
+                f"an episode needs one return per seat: got returns for {sorted(self.returns)} "
+                f"and seats {sorted(self.seats)}"
             )
         if not all(math.isfinite(value) for value in self.returns.values()):
             raise RecordError(f"returns are finite: got {dict(self.returns)}")
@@ -205,8 +206,13 @@ def episode_from_dict(raw: Any) -> Episode:
         raise RecordError(
             f"this turnwise reads episodes of schema version {SCHEMA_VERSION}: got {values['schema_version']!r}"
         )
-    values["turns"] = tuple(_turn_from_dict(turn) for turn in values["turns"])
-    return Episode(**values)
+    try:
+        values["turns"] = tuple(_turn_from_dict(turn) for turn in values["turns"])
+        return Episode(**values)
+    except RecordError:
+        raise
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"an episode has a field of the wrong type: {error}") from None
 
 
 def _turn_to_dict(turn: Turn) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""Episodes in Parquet files: one row an episode, its turns nested in it, every field a typed column.
+
+Nothing is lost: floats keep every bit, None stays apart from an empty list. `env_kwargs` and `metadata`, whose shape
+only their writers know, are columns of JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from turnwise.records import SCHEMA_VERSION, Episode, RecordError, episode_from_dict, episode_to_dict
+
+VERSION_KEY = b"turnwise.schema_version"
+JSON_COLUMNS = ("env_kwargs", "metadata")
+MAP_COLUMNS = ("seats", "returns")
+
+
+def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> None:
+    """Write `episodes` to `path`, which holds the old file until the new one is complete.
+
+    Raises:
+        RecordError: if a value does not fit its column (an integer beyond 64 bits, metadata that is no JSON).
+        OSError: if the file cannot be written, a full disk among the reasons; `path` is then as it was before.
+        ModuleNotFoundError: if pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    try:
+        table = pyarrow.Table.from_pylist([_to_row(episode) for episode in episodes], schema=_schema(pyarrow))
+    except (pyarrow.ArrowException, TypeError, OverflowError, UnicodeError) as error:
+        raise RecordError(f"an episode does not fit the columns of a Parquet file: {error}") from None
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            parquet.write_table(table, file, compression="zstd", write_page_checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_parquet(path: str | os.PathLike[str]) -> list[Episode]:
+    """The episodes that `write_parquet` wrote, in their order.
+
+    Raises:
+        RecordError: if the file is damaged, holds no episodes, or was written with another schema version.
+        FileNotFoundError: if there is no such file.
+        ModuleNotFoundError: if pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    content = Path(path).read_bytes()
+    try:
+        source = pyarrow.BufferReader(content)
+        with parquet.ParquetFile(source, page_checksum_verification=True) as file:
+            _check_version(path, file.schema_arrow.metadata)
+            rows = file.read().to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+        raise RecordError(f"{os.fspath(path)} is no intact Parquet file: {error}") from None
+    return [_from_row(row) for row in rows]
+
+
+def _check_version(path: str | os.PathLike[str], metadata: dict[bytes, bytes] | None) -> None:
+    version = (metadata or {}).get(VERSION_KEY)
+    if version is None:
+        raise RecordError(f"{os.fspath(path)} holds no turnwise episodes: its metadata lacks {VERSION_KEY.decode()}")
+    if version != str(SCHEMA_VERSION).encode():
+        raise RecordError(
+            f"this turnwise reads episodes of schema version {SCHEMA_VERSION}: {os.fspath(path)} has "
+            f"{version.decode(errors='replace')}; read it with the release that wrote it"
+        )
+
+
+def _to_row(episode: Episode) -> dict[str, Any]:
+    row = episode_to_dict(episode)
+    for name in JSON_COLUMNS:
+        row[name] = json.dumps(row[name], ensure_ascii=False)
+    for name in MAP_COLUMNS:
+        row[name] = list(row[name].items())
+    for turn in row["turns"]:
+        turn["weight_version"] = [{"start": start, "version": version} for start, version in turn["weight_version"]]
+    return row
+
+
+def _from_row(row: dict[str, Any]) -> Episode:
+    try:
+        for name in JSON_COLUMNS:
+            row[name] = json.loads(row[name])
+        for name in MAP_COLUMNS:
+            row[name] = dict(row[name])
+        for turn in row["turns"]:
+            turn["weight_version"] = [(span["start"], span["version"]) for span in turn["weight_version"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"a row is no episode: {type(error).__name__} {error}") from None
+    return episode_from_dict(row)
+
+
+def _schema(pyarrow: Any) -> Any:
+    """Columns of an episode. A field that may be None is nullable, and no other is."""
+    text, integer, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+
+    def column(name: str, kind: Any, nullable: bool = False) -> Any:
+        return pyarrow.field(name, kind, nullable=nullable)
+
+    columns = [
+        *(column(name, text) for name in ("id", "env_id")),
+        column("seats", pyarrow.map_(text, text)),
+        column("turns", pyarrow.list_(column("turn", pyarrow.struct(_turn_columns(pyarrow, column))))),
+        column("returns", pyarrow.map_(text, real)),
+        column("status", text),
+        column("seed", integer, nullable=True),
+        column("env_kwargs", text),
+        *(column(name, text, nullable=True) for name in ("task", "level", "group", "parent")),
+        column("fork_turn", integer, nullable=True),
+        column("snapshot", text, nullable=True),
+        column("metadata", text),
+        column("schema_version", integer),
+    ]
+    return pyarrow.schema(columns, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def _turn_columns(pyarrow: Any, column: Any) -> list[Any]:
+    text, integer, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
+    message = pyarrow.struct([column("role", text), column("content", text)])
+    span = pyarrow.struct([column("start", integer), column("version", integer)])
+    return [
+        column("seat", text),
+        column("observation", pyarrow.list_(column("message", message))),
+        column("text", text),
+        column("action", text, nullable=True),
+        column("status", text),
+        column("reward", real),
+        column("prompt_ids", pyarrow.list_(column("token", integer))),
+        column("completion_ids", pyarrow.list_(column("token", integer))),
+        column("logprobs", pyarrow.list_(column("nats", real))),
+        *(
+            column(name, pyarrow.list_(column("nats", real)), nullable=True)
+            for name in ("train_logprobs", "topk_entropy")
+        ),
+        *(column(name, real, nullable=True) for name in ("value", "answer_logprob")),
+        column("anchor", text, nullable=True),
+        column("tool_calls", pyarrow.list_(column("call", text))),
+        column("weight_version", pyarrow.list_(column("span", span))),
+        column("seconds", real, nullable=True),
+    ]
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'Parquet files need pyarrow, and {error.name} is not installed: pip install "turnwise[train]"'
+        ) from None
+    return pyarrow, parquet
