@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -42,15 +42,15 @@ class TextGame(ABC):
     seat: str | None = None
     """Who acts now; None before `start` and when the game is over."""
 
-    zero_sum: ClassVar[bool] | bool = False
+    zero_sum: bool = False
     utility_bounds: tuple[float, float] = (-1.0, 1.0)
     """(lowest, highest) return that a seat can get, in task units. Invalid-action policies read it."""
-    simultaneous: ClassVar[bool] | bool = False
+    simultaneous: bool = False
     """Seats move at once; they are still asked one after the other."""
-    can_clone: ClassVar[bool] | bool = False
-    has_ground_truth: ClassVar[bool] | bool = False
-    has_anchor: ClassVar[bool] | bool = False
-    dense_rewards: ClassVar[bool] | bool = False
+    can_clone: bool = False
+    has_ground_truth: bool = False
+    has_anchor: bool = False
+    dense_rewards: bool = False
     """Rewards come before the last turn too."""
     task: str | None = None
     level: str | None = None
@@ -91,7 +91,7 @@ class TextGame(ABC):
         raise Unsupported(f"{type(self).__name__} has no ground truth (has_ground_truth is False)")
 
     def anchor(self) -> str:
-        """A canonical key of the current state for the seat to act: equal keys, equal states. Only where `has_anchor`."""
+        """A canonical key of the state for the seat to act: equal keys, equal states. Only where `has_anchor`."""
         raise Unsupported(f"{type(self).__name__} has no anchors (has_anchor is False)")
 
     def tools(self) -> tuple[Mapping[str, Any], ...]:

@@ -110,6 +110,15 @@ def make_game(env_id: str, **kwargs: Any) -> TextGame:
     return game
 
 
+def as_game(game: str | TextGame, kwargs: Mapping[str, Any]) -> TextGame:
+    """The game of an id, made with these arguments, or the game that was given. Raises TypeError for both at once."""
+    if isinstance(game, str):
+        return make_game(game, **kwargs)
+    if kwargs:
+        raise TypeError(f"a game that is already made takes no arguments: got {', '.join(kwargs)}")
+    return game
+
+
 def register_gymnasium() -> None:
     """Make every id known to `gymnasium.make`. Nothing of a game is imported; a second call changes nothing."""
     from gymnasium.envs.registration import register, registry
