@@ -33,6 +33,8 @@ class Plan:
     """Seat -> name of the agent that sits there."""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     group: str | None = None
+    stream: int = 0
+    """Tells episodes of one seed apart: the game's chance is the same, the replies are sampled anew."""
 
 
 class Rollout:
@@ -101,13 +103,14 @@ class Rollout:
 class _Table:
     """One live episode: its referee, the transcript of each seat, and the turns so far."""
 
-    __slots__ = ("agent", "agents", "game_key", "index", "observation", "over", "plan", "referee", "request", "rollout", "transcripts", "turns")
+    __slots__ = ("agent", "agents", "game_key", "index", "over", "plan", "referee", "request", "rollout", "talks", "transcripts", "turns")
 
     def __init__(self, index: int, plan: Plan, rollout: Rollout) -> None:
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key, self.referee = rollout.referee(plan)
         self.referee.start(plan.seed)
         self.agents = {seat: rollout.agents[name] for seat, name in plan.seats.items()}
+        self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
         self.transcripts: dict[str, Transcript] = {}
         self.turns: list[_Draft] = []
         self.over = self.referee.seat is None
@@ -118,7 +121,8 @@ class _Table:
         seat = referee.seat
         assert seat is not None  # `over` is set as soon as the referee has nobody to act
         self.agent = agent = self.agents[seat]
-        self.observation = text = referee.observe()
+        text = referee.observe()
+        self.talks[seat] = talk = (*self.talks[seat], Message("user", text))
         prompt: tuple[int, ...] | None = ()
         context = getattr(agent, "context", None)
         if context is not None:
@@ -132,8 +136,8 @@ class _Table:
                 return False
         self.request = Request(
             seat=seat,
-            messages=(Message("user", text),),
-            seed=derive_seed(self.plan.seed, len(self.turns)),
+            messages=talk,
+            seed=derive_seed(self.plan.seed, self.plan.stream, len(self.turns)),
             prompt_ids=prompt,
             game=referee.game,
         )
@@ -144,6 +148,7 @@ class _Table:
         request, referee = self.request, self.referee
         free_text = referee.game.legal() is None
         outcome = referee.submit(reply.text, cut=not reply.finished)
+        self.talks[request.seat] = (*request.messages, Message("assistant", reply.text))
         transcript = self.transcripts.get(request.seat)
         if transcript is not None:
             action = outcome.action
@@ -196,7 +201,7 @@ class _Draft:
         version = reply.weight_version
         return Turn(
             seat=request.seat,
-            observation=request.messages if keep_messages else (),
+            observation=request.messages[-1:] if keep_messages else (),
             text=reply.text,
             action=outcome.action,
             status=outcome.status,

@@ -1,0 +1,130 @@
+"""Supervised warm start on scripted play: the model learns the format of a reply and nothing of strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from turnwise.agents.context import ChatContext, Transcript
+from turnwise.agents.rollout import Plan, Rollout
+from turnwise.agents.sampling import derive_seed
+from turnwise.agents.scripted import scripted_agent
+from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
+from turnwise.algorithms.checks import require_between
+from turnwise.algorithms.policy import score
+from turnwise.algorithms.schedule import scheduled
+from turnwise.envs.registry import make_game
+from turnwise.records import Episode
+
+_STREAM = 0x5F7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SFT:
+    """Settings of the warm start."""
+
+    steps: int = 200
+    """Updates; 0 leaves the model as it is."""
+    games: int = 2_000
+    """Scripted games to learn from."""
+    batch: int = 256
+    """Samples (rows) per update."""
+    learning_rate: float = 3e-3
+    """Adam's step at the start, in weights per update; it falls to 0 along a cosine."""
+    teacher: str = "random"
+    """The scripted agent that plays every seat."""
+
+    def __post_init__(self) -> None:
+        require_between("sft.steps", self.steps, 0)
+        require_between("sft.games", self.games, 1)
+        require_between("sft.batch", self.batch, 1)
+        require_between("sft.learning_rate", self.learning_rate, 0.0, open_low=True)
+
+
+def scripted_games(settings: SFT, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> list[Episode]:
+    """Games of the teacher against itself; its replies open with the game's lead-in."""
+    teacher = scripted_agent(settings.teacher, talk=True)
+    seats = dict.fromkeys(make_game(env_id, **env_kwargs).seats, teacher.name)
+    plans = [
+        Plan(id=f"sft-{i}", env_id=env_id, env_kwargs=env_kwargs, seed=derive_seed(seed, _STREAM, i), seats=seats)
+        for i in range(settings.games)
+    ]
+    return Rollout({teacher.name: teacher}, max_turns=200).collect(plans)
+
+
+def spoken_texts(episodes: Sequence[Episode]) -> list[str]:
+    """Every observation and reply, for the making of a tokenizer."""
+    return [text for episode in episodes for turn in episode.turns for text in (turn.observation[-1].content, turn.text)]
+
+
+def samples(episodes: Sequence[Episode], context: ChatContext) -> list[Sample]:
+    """Every reply as this context would have prompted for it, encoded; every token counts alike (advantage 1)."""
+    found = []
+    for episode in episodes:
+        transcripts = {seat: Transcript(context) for seat in episode.seats}
+        rows: dict[str, Sample] = {}
+        for turn in episode.turns:
+            transcript = transcripts[turn.seat]
+            transcript.observe(turn.observation[-1].content)
+            prompt = transcript.prompt(0)
+            if prompt is None:
+                break
+            completion = context.encode_reply(turn.text)
+            transcript.reply(completion, turn.text if turn.action in (None, turn.text) else f"[{turn.action}]")
+            row = rows.get(turn.seat)
+            if row is None or not row.continued_by(prompt):
+                rows[turn.seat] = row = Sample()
+                found.append(row)
+            row.add(prompt, completion, [0.0] * len(completion), 1.0)
+    return found
+
+
+def warm_start(
+    model: Any,
+    context: ChatContext,
+    episodes: Sequence[Episode],
+    settings: SFT,
+    *,
+    seed: int,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> float:
+    """Train on the episodes' replies by cross-entropy; returns the last loss in nats per token."""
+    batches = _batches(samples(episodes, context), settings, seed, context.tokenizer.pad_token_id)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    loss = 0.0
+    for step in range(settings.steps):
+        rate = scheduled(settings.learning_rate, 0.0, hold=0.0, shape="cosine", progress=step / settings.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        loss = _gradients(model, to_device(next(batches), model.device))
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        report(step, loss)
+    return loss
+
+
+def _batches(rows: Sequence[Sample], settings: SFT, seed: int, pad_id: int) -> Iterator[Batch]:
+    """Endless shuffled passes over the rows."""
+    rng = np.random.default_rng(derive_seed(seed, _STREAM))
+    while True:
+        order = rng.permutation(len(rows)).tolist()
+        for start in range(0, max(1, len(order) - settings.batch + 1), settings.batch):
+            yield pack_samples([rows[i] for i in order[start : start + settings.batch]], pad_id=pad_id)
+
+
+def _gradients(model: Any, batch: Batch) -> float:
+    """Backward of the mean cross-entropy over the batch's tokens; returns it, in nats per token."""
+    tokens, total = int(batch.mask.sum()), 0.0
+    for first, last in blocks(batch, 16_384):
+        part = take_rows(batch, first, last)
+        logprobs = score(model, part, temperature=1.0).logprobs[part.token_index]
+        loss = -logprobs.masked_fill(~part.mask, 0.0).sum() / tokens
+        loss.backward()
+        total += float(loss.detach())
+    return total
