@@ -74,6 +74,13 @@ class TextGame(ABC):
     def play(self, action: str) -> Step:
         """Take one action string of the seat to act. Raises IllegalAction, and changes nothing, if it is not legal."""
 
+    def sample_action(self, rng: np.random.Generator) -> str:
+        """A random valid action of the seat to act: uniform over `legal()`. A free-text game has to define its own."""
+        legal = self.legal()
+        if legal is None:
+            raise Unsupported(f"{type(self).__name__} takes free text and defines no sample_action")
+        return legal[int(rng.integers(len(legal)))]
+
     def lead_in(self) -> str:
         """A short truthful text that a scripted reply of the seat to act may open with, for example its card."""
         return ""
