@@ -19,7 +19,7 @@ LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
 # apart: who trains or generates may call them, and they know nothing of turnwise but themselves.
 RANKS = {"records": 0, "parquet": 0, "configs": 0, "envs": 1, "agents": 2, "kernels": 2, "algorithms": 3}
 FACE = 4
-PURE = re.compile(r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize)(\.|$)")
+PURE = re.compile(r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks)(\.|$)")
 PURE_MAY = {"torch", "numpy"}
 ENVS_MAY_NOT = {"torch", "transformers", "vllm", "triton", "hydra", "omegaconf", "typer"}
 LAZY = {"triton", "vllm", "ray", "textworld", "pyarrow", "tensorboard", "matplotlib"}
@@ -40,6 +40,7 @@ def imports(tree: ast.Module, module: str, is_package: bool = False) -> Iterator
     package = module.split(".") if is_package else module.split(".")[:-1]
 
     def walk(node: ast.AST, lazy: bool) -> Iterator[Import]:
+        lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _for_typing(node)
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 yield from (Import(alias.name, child.lineno, lazy) for alias in child.names)
@@ -48,14 +49,12 @@ def imports(tree: ast.Module, module: str, is_package: bool = False) -> Iterator
                 base = ".".join([*start, *([child.module] if child.module else [])])
                 yield from (Import(f"{base}.{alias.name}", child.lineno, lazy) for alias in child.names)
             else:
-                yield from walk(
-                    child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or _typing(child)
-                )
+                yield from walk(child, lazy)
 
     yield from walk(tree, False)
 
 
-def _typing(node: ast.AST) -> bool:
+def _for_typing(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
@@ -78,8 +77,7 @@ def broken_rules(found: Import, module: str) -> Iterator[str]:
 
 
 def _against_the_stream(parts: list[str], module: str) -> Iterator[str]:
-    own = (module.split(".") + [""])[1]
-    other = parts[1] if len(parts) > 1 else ""
+    own, other = (name[1] if len(name) > 1 else "" for name in (module.split("."), parts))
     if other == "__version__":
         return
     if PURE.match(module) and other != "records" and not PURE.match(".".join(parts)):
@@ -152,9 +150,7 @@ def too_long(path: Path) -> Iterator[str]:
 def test_the_links_are_relative_and_right() -> None:
     for folder in FOLDERS:
         link = ROOT / "src/turnwise" / folder
-        assert link.is_symlink(), (
-            f"{link} is no symbolic link: on Windows, git config core.symlinks true and check out again"
-        )
+        assert link.is_symlink(), f"{link} is no symbolic link: git config core.symlinks true, then check out again"
         assert link.readlink() == Path("../..") / folder, f"{link} points to {link.readlink()}"
         assert (ROOT / folder).is_dir(), f"{folder}/ is missing"
 
@@ -167,19 +163,10 @@ def test_agents_and_kernels_have_no_init_and_the_others_do() -> None:
 
 
 def test_the_top_level_is_as_planned() -> None:
-    wanted = {
-        *FOLDERS,
-        "src",
-        "tests",
-        "benchmarks",
-        "docs",
-        ".ci",
-        "pyproject.toml",
-        "README.md",
-        "Makefile",
-        "LICENSE",
-    }
-    assert sorted(name for name in wanted if not (ROOT / name).exists()) == []
+    folders = {*FOLDERS, "src", "tests", "benchmarks", "docs", ".ci"}
+    files = {"pyproject.toml", "README.md", "Makefile", "LICENSE"}
+    assert sorted(name for name in folders if not (ROOT / name).is_dir()) == []
+    assert sorted(name for name in files if not (ROOT / name).is_file()) == []
 
 
 # --- the rules themselves ------------------------------------------------------------------------------------------
@@ -196,7 +183,7 @@ def test_the_top_level_is_as_planned() -> None:
         ("turnwise.envs.x", "from ..agents import local"),
         (
             "turnwise.envs.x",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from turnwise.agents import local",
+            "if TYPE_CHECKING:\n    from turnwise.agents import local",
         ),
         ("turnwise.agents.x", "from turnwise.algorithms import losses"),
         ("turnwise.agents.x", "from turnwise import make_game"),
