@@ -12,8 +12,8 @@ def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if value in choices:
         return
     near = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(choices)}"
-    raise ValueError(f"{name} is one of {', '.join(choices)}: got {value!r}; {hint}")
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} is one of {', '.join(choices)}: got {value!r}{hint}")
 
 
 def require_between(

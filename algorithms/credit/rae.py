@@ -84,7 +84,7 @@ def credit(
     A seat that another agent held moves a baseline of its own (key + `|others`), so that an opponent's results never
     pass for the learner's. See `rae` for state and source.
     """
-    games = [list(_keyed_returns(episode, settings.key, learner)) for episode in episodes if is_finished(episode)]
+    games = [_keyed_returns(episode, settings.key, learner) for episode in episodes if is_finished(episode)]
     advantages, after = rae(games, state, settings)
     values = iter(advantages)
     table = []
@@ -95,7 +95,7 @@ def credit(
     return table, after
 
 
-def _keyed_returns(episode: Episode, key: str, learner: str) -> Sequence[tuple[str, float]]:
+def _keyed_returns(episode: Episode, key: str, learner: str) -> list[tuple[str, float]]:
     keyed = []
     for seat, agent in episode.seats.items():
         name = f"{episode.env_id}|{seat}" if key == "game_role" else seat if key == "role" else "shared"

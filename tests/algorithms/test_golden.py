@@ -87,6 +87,56 @@ def compare(actual: Any, expected: Any, tolerance: float, where: str) -> None:
         assert difference <= tolerance, f"{where} is {float(actual)!r}: expected {expected!r} within {tolerance}"
 
 
+# Kinds of cases that other files of the same format hold.
+
+TURNS = {"turn_token_counts": {"0": [2, 2, 2], "1": [1]}}
+FIXED = {
+    "decay": 0.5,
+    "trained_roles": [0],
+    "turn_discount": 0.5,
+    "games": [{"rewards": {"0": -1.5, "1": 0.5}} | TURNS],
+}
+PAIR = {"rewards": [2.0, 1.0, 3.0], "group": ["a", "b", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "expected"),
+    [
+        (
+            "rae",  # a forfeit, a discount per role, a fixed opponent
+            FIXED,
+            {
+                "games": [
+                    {
+                        "samples": {
+                            "0": [
+                                {"turn": 0, "advantage": -0.375},
+                                {"turn": 1, "advantage": -0.75},
+                                {"turn": 2, "advantage": -1.5},
+                            ],
+                            "1": [],
+                        },
+                        "baseline_after": {"0": -0.75, "1": 0.25},
+                    }
+                ]
+            },
+        ),
+        ("rae", FIXED, {"baselines": {"game": {"0": -0.75, "1": 0.25}}, "advantages": [{"0": -1.5}]}),
+        ("grpo", PAIR | {"variant": "dr_grpo"}, {"sequence_advantages": [2.0, -1.0, 1.0]}),
+        ("grpo", PAIR | {"ddof": 1, "eps": 1e-6}, {"sequence_advantages": [2.0, -(0.5**0.5), 0.5**0.5]}),
+        (
+            "grpo",
+            PAIR | {"ddof": 0, "eps": 1e-8, "scale": "group"},
+            {"sequence_advantages": [0.0, -1.0, 1.0]},
+        ),
+        ("losses", {"kind": "kl_k2", "log_prob": [-1.0], "ref_log_prob": [-3.0]}, {"kl": [2.0]}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*groups have one reward")
+def test_adapters_by_hand(name: str, inputs: dict, expected: dict) -> None:
+    check(load(ADAPTERS / f"{name}.py")(inputs), expected, tolerance=1e-5)
+
+
 # The runner itself: it must be able to fail.
 
 

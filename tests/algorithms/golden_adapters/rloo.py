@@ -7,14 +7,9 @@ from turnwise.algorithms.credit.rloo import leave_one_out
 
 
 def outputs(inputs: dict) -> dict:
-    advantages = leave_one_out(inputs["rewards"], inputs["group"], singleton=inputs.get("singleton", "zero"))
-    return {"sequence_advantages": advantages} | on_tokens(advantages, inputs.get("mask"))
-
-
-def on_tokens(advantages: np.ndarray, mask: list | None) -> dict:
-    """Row i is turn i: its advantage lands where its mask is 1."""
-    if mask is None:
-        return {}
-    inside = np.asarray(mask, dtype=bool)
+    values = leave_one_out(inputs["rewards"], inputs["group"], singleton=inputs.get("singleton", "zero"))
+    if "mask" not in inputs:
+        return {"sequence_advantages": values}
+    inside = np.asarray(inputs["mask"], dtype=bool)
     turn_of = np.where(inside, np.arange(len(inside))[:, None], -1)
-    return {"token_advantages": broadcast(list(advantages), turn_of)[0]}
+    return {"sequence_advantages": values, "token_advantages": broadcast(list(values), turn_of)[0]}
