@@ -1,0 +1,247 @@
+"""`OpenSpielGame`: one adapter from OpenSpiel to `TextGame` for every game; what a game says comes as `GameTexts`."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pyspiel
+
+from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
+from turnwise.envs.openspiel.loading import SAMPLED, make_positions, replay, shared_positions, view
+from turnwise.envs.openspiel.positions import Edge, Position
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState
+
+PROMPTS = ("full", "compact")
+
+
+class OpenSpielGame(TextGame):
+    """A game of OpenSpiel, in words.
+
+    prompt "full": a seat first reads the rules and what it holds, later what happened since; always the board, if
+    there is one, and the legal moves. prompt "compact": every observation is one self-contained line of few words,
+    for tiny models. Games whose seats move at once are asked in turn. Legality is checked here: OpenSpiel does not.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        texts: GameTexts,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        prompt: str = "full",
+        show_legal_moves: bool | None = None,
+    ) -> None:
+        """`show_legal_moves` None: only in the full prompt. Raises ValueError on a bad setting."""
+        if prompt not in PROMPTS:
+            raise ValueError(f"prompt is one of {', '.join(PROMPTS)}: got {prompt!r}")
+        compact = prompt == "compact"
+        show = not compact if show_legal_moves is None else show_legal_moves
+        self._settings = (name, tuple(sorted((parameters or {}).items())), texts, compact, show)
+        self._positions = shared_positions(*self._settings)
+        self._declare(self._positions.game)
+        self._rng: np.random.Generator | None = None
+        self._position: Position | None = None
+
+    def _declare(self, game: SpielGame) -> None:
+        kind = game.get_type()
+        self.seats = self._positions.seats
+        self._players = {seat: player for player, seat in enumerate(self.seats)}
+        self.zero_sum = kind.utility == pyspiel.GameType.Utility.ZERO_SUM
+        self.utility_bounds = (float(game.min_utility()), float(game.max_utility()))
+        self.dense_rewards = kind.reward_model != pyspiel.GameType.RewardModel.TERMINAL
+        self.simultaneous = kind.short_name == "turn_based_simultaneous_game"
+        self.can_clone = kind.chance_mode != SAMPLED
+        self.has_anchor = kind.provides_information_state_string or kind.provides_observation_string
+        self._chancy = kind.chance_mode != pyspiel.GameType.ChanceMode.DETERMINISTIC
+
+    # The episode
+
+    def start(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        if not self.can_clone:  # chance inside OpenSpiel: a game of its own, seeded from ours
+            self._positions = make_positions(*self._settings, rng_seed=int(rng.integers(2**31)))
+        self.begin()
+        self.resolve_chance()
+
+    def begin(self) -> None:
+        """Go to the initial state; chance is not resolved and nothing has been read."""
+        self._history: list[int] = []
+        self._log: list[tuple[str, ...]] = []
+        self._read = [-1] * len(self.seats)
+        """Number of log entries that each player has read; -1 before its first observation."""
+        self._state: SpielState = None
+        self._synced = 0
+        self._position = self._positions.root()
+        self.seat = self._position.seat
+
+    def observe(self, seat: str) -> str:
+        position, player = self._here(), self._players.get(seat)
+        if player is None:
+            raise ValueError(f"observe needs one of the seats {', '.join(self.seats)}: got {seat!r}")
+        read, now = self._read[player], len(self._log)
+        if read == now or position.chance is not None:
+            return ""
+        self._read[player] = now
+        text = position.texts.get(player)
+        if text is None:
+            text = position.texts[player] = self._positions.text(self.state, position, player)
+        if self._positions.compact:
+            return text
+        lines = [events[player] for events in self._log[max(read, 0) :] if events[player]]
+        if read < 0:
+            lines.insert(0, self._positions.introductions[player])
+        if text:
+            lines.append(text)
+        return "\n".join(lines)
+
+    def legal(self) -> tuple[str, ...]:
+        return self._here().names
+
+    def play(self, action: str) -> Step:
+        before = self._here()
+        action_id = before.ids.get(action)
+        if action_id is None:
+            raise IllegalAction(_refusal(action, before))
+        self._take(action_id)
+        self.resolve_chance()
+        after = self._here()
+        if not after.terminal and not self.dense_rewards:
+            return Step({})
+        gains = zip(self.seats, before.returns, after.returns, strict=True)
+        return Step({seat: total - earlier for seat, earlier, total in gains}, after.terminal)
+
+    # One action at a time, chance included: for exact evaluation and tree walks
+
+    def apply(self, action_id: int) -> None:
+        """Take one action of a player or of chance; chance is not resolved afterwards. Raises IllegalAction."""
+        position = self._here()
+        allowed = position.ids.values() if position.chance is None else position.chance.actions
+        if action_id not in allowed:
+            raise IllegalAction(f"the legal action ids are {list(allowed)}: got {action_id}")
+        self._take(action_id)
+
+    def resolve_chance(self) -> None:
+        """Draw chance outcomes by inverse CDF until a seat acts or the game is over."""
+        while (chance := self._here().chance) is not None:
+            if self._rng is None:
+                raise RuntimeError("chance needs a generator: call start(rng), or apply() the outcomes yourself")
+            self._take(chance.actions[bisect_right(chance.cumulative, self._rng.random())])
+
+    def action_id(self, name: str) -> int:
+        """The id of a legal name in the current state. Raises IllegalAction."""
+        position = self._here()
+        if name not in position.ids:
+            raise IllegalAction(_refusal(name, position))
+        return position.ids[name]
+
+    def action_name(self, action_id: int) -> str:
+        """The name of a legal id in the current state (an outcome of chance: OpenSpiel's). Raises IllegalAction."""
+        position = self._here()
+        if position.chance is not None and action_id in position.chance.actions:
+            return str(self.state.action_to_string(action_id))
+        for name, known in position.ids.items():
+            if known == action_id:
+                return name
+        raise IllegalAction(f"the legal action ids are {list(position.ids.values())}: got {action_id}")
+
+    @property
+    def spiel_game(self) -> SpielGame:
+        """The `pyspiel.Game`."""
+        return self._positions.game
+
+    @property
+    def state(self) -> SpielState:
+        """The `pyspiel.State` of now. It is the game's own: clone it before you change it."""
+        self._here()
+        if self._state is None:
+            self._state = self._positions.game.new_initial_state()
+        while self._synced < len(self._history):
+            self._state.apply_action(self._history[self._synced])
+            self._synced += 1
+        return self._state
+
+    def _here(self) -> Position:
+        if self._position is None:
+            raise RuntimeError("the game has not begun: call start(rng) first")
+        return self._position
+
+    def _take(self, action_id: int) -> None:
+        edge = self._here().edges.get(action_id) or self._explore(action_id)
+        self._history.append(action_id)
+        self._log.append(edge.events)
+        self._position = edge.position
+        self.seat = edge.position.seat
+
+    def _explore(self, action_id: int) -> Edge:
+        """Ask OpenSpiel where an action leads, and remember it."""
+        state = self.state
+        events = self._positions.events(state, action_id)
+        state.apply_action(action_id)
+        self._synced += 1
+        edge = Edge(self._positions.of(state), events)
+        self._here().edges[action_id] = edge
+        return edge
+
+    # Optional members
+
+    def lead_in(self) -> str:
+        return self._here().lead_in
+
+    def lead_ins(self) -> tuple[str, ...]:
+        return self._positions.words.lead_ins(self._positions.game)
+
+    def anchor(self) -> str:
+        """The seat to act and what it knows: OpenSpiel's observation with perfect information, else its information."""
+        position = self._here()
+        if position.seat is None or not self.has_anchor:
+            raise Unsupported(
+                f"{self.spiel_game} has an anchor only where a seat acts and OpenSpiel describes its view"
+            )
+        if position.anchor is None:
+            position.anchor = f"{position.seat} {view(self.spiel_game, self.state)}"
+        return position.anchor
+
+    def clone(self) -> Self:
+        if not self.can_clone:
+            raise Unsupported(f"{self.spiel_game} cannot be cloned: OpenSpiel draws its chance inside the game object")
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        if self._position is not None:
+            twin._history, twin._log, twin._read = self._history.copy(), self._log.copy(), self._read.copy()
+            twin._state = None if self._state is None else self._state.clone()
+        if self._chancy:
+            twin._rng = copy.deepcopy(self._rng)
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what is shared (positions) or can be replayed (the state of a game that draws no chance)."""
+        kept = self.__dict__.copy()
+        del kept["_positions"], kept["_position"]
+        if self._position is not None:
+            kept["_history"], kept["_log"], kept["_read"] = self._history.copy(), self._log.copy(), self._read.copy()
+            kept["_state"] = None if self.can_clone else self.state
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        self._positions = shared_positions(*self._settings)
+        self._position = None
+        if "_history" not in kept:
+            return
+        if self._state is None:
+            self._state, self._synced = replay(self._positions.game, self._history), len(self._history)
+        else:
+            self._positions = make_positions(*self._settings, game=self._state.get_game())
+        self._position = self._positions.of(self._state)
+
+
+def _refusal(action: str, position: Position) -> str:
+    if position.seat is None:
+        return f"{action!r} cannot be played: the game is over"
+    return (
+        f"{action!r} is not a legal move now; the legal moves are {', '.join(f'[{name}]' for name in position.names)}"
+    )
