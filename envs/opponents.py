@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from turnwise.envs.core import TextGame
+from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Referee
 from turnwise.records import Message, Reply, Request
@@ -127,5 +127,8 @@ def _optimal_policy(game: TextGame) -> Callable[[TextGame, np.random.Generator],
 
     rng = np.random.default_rng(0)
     game.start(rng)
-    optimal_action(game, rng)
+    try:
+        optimal_action(game, rng)
+    except Unsupported as error:
+        raise OpponentError(f"there is no opponent 'optimal' for this game: {error}") from None
     return optimal_action
