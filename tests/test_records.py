@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from turnwise.parquet import read_parquet, write_parquet
 from turnwise.records import (
@@ -289,8 +291,6 @@ def test_infinity_negative_zero_none_and_empty_survive(tmp_path: Path) -> None:
 
 
 def test_columns_are_typed_and_the_file_says_its_version(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     write_parquet(tmp_path / "e", [episode()])
     schema = parquet.read_schema(tmp_path / "e")
     assert schema.metadata[b"turnwise.schema_version"] == b"1"
@@ -322,8 +322,6 @@ def test_a_flipped_bit_in_the_data_is_noticed(tmp_path: Path) -> None:
 
 
 def test_other_parquet_files_and_other_versions_are_refused(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
     with pytest.raises(RecordError, match=r"holds no turnwise episodes: its metadata lacks turnwise\.schema_version"):
         read_parquet(tmp_path / "other")
