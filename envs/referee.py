@@ -12,7 +12,7 @@ from turnwise.envs.core import IllegalAction, Step, TextGame
 from turnwise.envs.invalid import Forfeit, InvalidPolicy, NoOp, Penalty, RandomLegal, Retry, invalid_policy
 from turnwise.envs.parsing import read_action
 
-_LONGEST_REASON = 300  # characters; a reason may echo a reply of any length
+_LONGEST_REASON = 1000  # characters; a reason may echo a reply of any length
 _MOST_NAMES = 20  # legal actions that a reason lists
 _RANDOM_LEGAL_STREAM = 0x1E6A1  # keeps the draws of RandomLegal apart from the game's own
 

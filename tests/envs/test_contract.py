@@ -27,6 +27,17 @@ IDS = sorted(GAMES)
 CASES = [(env_id, prompt) for env_id in IDS for prompt in ("full", "compact")]
 LONGEST_EPISODE = 200  # replies; the longest game here is connect four with 42
 
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("KuhnPoker-LLM", {"players": 3}),
+    ("KuhnPoker-LLM", {"rules": "textarena"}),
+    ("LeducPoker-LLM", {"players": 3, "show_legal_moves": False}),
+    ("ConnectFour-LLM", {"rows": 4, "columns": 5}),
+    ("LiarsDice-LLM", {"numdice": 2}),
+    ("Nim-LLM", {"pile_sizes": (2, 3), "is_misere": False}),
+    ("SimpleNegotiation-LLM", {"resources": 5}),
+    ("SimpleNegotiation-LLM", {"values": "random", "turns": 4}),
+]
+
 each = pytest.mark.parametrize(("env_id", "prompt"), CASES)
 
 
@@ -79,6 +90,21 @@ def test_pettingzoo_api_test_plays_legal_moves_only(env_id: str, prompt: str, st
 @each
 def test_pettingzoo_seed_test(env_id: str, prompt: str) -> None:
     seed_test(lambda: turnwise.aec_env(env_id, prompt=prompt), num_cycles=50)
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS)
+def test_variants_pass_the_checkers_too(env_id: str, kwargs: dict[str, Any], statuses: list[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        api_test(turnwise.aec_env(env_id, **kwargs), num_cycles=100)
+    assert set(statuses) == {"ok"}
+    seed_test(lambda: turnwise.aec_env(env_id, **kwargs), num_cycles=50)
+    check_env(gym.make(env_id, **kwargs).unwrapped)
+    referee = Referee(make_game(env_id, **kwargs))
+    low, high = referee.game.utility_bounds
+    for seed in range(10):
+        list(plays(referee, seed))
+        assert all(low <= value <= high for value in referee.returns.values())
 
 
 @pytest.mark.parametrize("env_id", IDS)
