@@ -189,7 +189,7 @@ def main() -> None:
         rows.append(row)
     print_table(rows, COLUMNS)
     if arguments.json:
-        packages = ("turnwise", "open-spiel", "gymnasium", "pettingzoo", "numpy", "textarena")
+        packages = ("open-spiel", "gymnasium", "pettingzoo", "numpy", "textarena")
         save_result(arguments.json, rows, packages=packages, time="processor time of one process")
 
 

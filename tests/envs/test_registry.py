@@ -126,3 +126,10 @@ def test_the_version_is_the_packages() -> None:
     if pyproject.exists():
         assert tomllib.loads(pyproject.read_text())["project"]["version"] == turnwise.__version__
     assert distribution("turnwise").version == turnwise.__version__
+
+
+def test_the_documented_snippet_runs() -> None:
+    page = Path(turnwise.__file__).parents[2] / "docs" / "environments.md"
+    code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    assert "gym.make" in code and "aec_env" in code
+    run(code)
