@@ -1,0 +1,208 @@
+"""Win rates against opponents: every deal is played from every seat, so that no luck of the seat or the cards counts.
+
+The agent sits in one seat and the opponent in all others. The games of one deal share their random streams, so that an
+agent against itself is exactly even. The interval of the mean return therefore takes a deal as its unit, not a game;
+the Wilson intervals take games as independent, which is on the safe side where luck of one seat is the other's loss.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from turnwise.agents.rollout import Agent, Plan, Rollout
+from turnwise.agents.sampling import derive_seed
+from turnwise.agents.scripted import scripted_agent
+from turnwise.algorithms.intervals import Interval, mean_interval, wilson
+from turnwise.envs.registry import make_game
+from turnwise.records import Episode, Reply, Request
+
+_STREAM = 0x317
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Games won, drawn and lost, by the sign of the return."""
+
+    games: int
+    wins: int
+    draws: int
+    losses: int
+    win_rate: float
+    win_interval: Interval
+    """Wilson, 95%."""
+    not_lost_rate: float
+    """Share of games won or drawn."""
+    not_lost_interval: Interval
+    mean_return: float
+    """In task units per game."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WinRate:
+    """One agent against one opponent."""
+
+    agent: str
+    opponent: str
+    env_id: str
+    seed: int
+    total: Tally
+    mean_return_interval: Interval | None
+    """95%, from the means of the deals; None for a single deal."""
+    by_seat: Mapping[str, Tally]
+    """The seat that the agent sat in."""
+    turns: int
+    """Replies of the agent."""
+    illegal_rate: float
+    """Share of them that named an action that is not legal."""
+    unparsable_rate: float
+    """Share that named none."""
+    truncated_rate: float
+    """Share that was cut at the token limit."""
+    invalid_interval: Interval | None
+    """Wilson, 95%, of the three together; None where the agent never replied."""
+    opponent_invalid_rate: float
+    unfinished: int
+    """Games that were stopped by a limit (turns, context), counted by the return they had."""
+
+    @property
+    def invalid_rate(self) -> float:
+        """Share of the agent's replies that were not played as written."""
+        return self.illegal_rate + self.unparsable_rate + self.truncated_rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, tuples, strings and numbers, fit for JSON."""
+        return {**dataclasses.asdict(self), "invalid_rate": self.invalid_rate}
+
+
+def win_rates(
+    agent: Agent,
+    env_id: str,
+    opponents: Sequence[str | Agent],
+    *,
+    games: int = 1_000,
+    seed: int = 0,
+    env_kwargs: Mapping[str, Any] | None = None,
+    invalid: object = "forfeit",
+    max_turns: int | None = 200,
+    concurrency: int = 1024,
+) -> list[WinRate]:
+    """One record per opponent, in order: a scripted agent's name (`random`, `mcts(100)`) or any agent.
+
+    `games` is per opponent and a multiple of the number of seats, so that each deal is played from each seat.
+    `invalid`, `max_turns`, `concurrency` are those of `Rollout`. Raises ValueError on impossible arguments.
+    """
+    kwargs = dict(env_kwargs or {})
+    seats = make_game(env_id, **kwargs).seats
+    if len(seats) < 2:
+        raise ValueError(f"win rates need a game of at least two seats: got {env_id}, which has {len(seats)}")
+    if games < 1 or games % len(seats):
+        raise ValueError(
+            f"games is a multiple of {len(seats)}, the seats of {env_id}, each deal being played from each: got {games}"
+        )
+    others = [scripted_agent(other) if isinstance(other, str) else other for other in opponents]
+    deals = [derive_seed(seed, _STREAM, deal) for deal in range(games // len(seats))]
+    found = []
+    for other in others:
+        players = {_HERO: _Player(_HERO, agent), _OTHER: _Player(_OTHER, other)}
+        rollout = Rollout(players, invalid=invalid, max_turns=max_turns, concurrency=concurrency, record_messages=False)
+        episodes = rollout.collect(_plans(env_id, kwargs, seats, deals))
+        found.append(_win_rate(episodes, agent.name, other.name, seats, seed))
+    return found
+
+
+_HERO, _OTHER = "agent", "opponent"
+
+
+class _Player:
+    """An agent under a name of its own, so that two of one name (a model and its checkpoint) are told apart."""
+
+    def __init__(self, name: str, agent: Agent) -> None:
+        self.name, self._agent = name, agent
+        self.context = getattr(agent, "context", None)
+        self.sampling = getattr(agent, "sampling", None)
+
+    def act(self, requests: Sequence[Request]) -> list[Reply]:
+        return self._agent.act(requests)
+
+
+def _plans(env_id: str, env_kwargs: Mapping[str, Any], seats: Sequence[str], deals: Sequence[int]) -> list[Plan]:
+    """Each deal once from each seat of the agent, next to each other."""
+    return [
+        Plan(
+            id=f"{deal}-{hero}",
+            env_id=env_id,
+            env_kwargs=env_kwargs,
+            seed=deal,
+            seats={seat: _HERO if seat == hero else _OTHER for seat in seats},
+            group=str(deal),
+        )
+        for deal in deals
+        for hero in seats
+    ]
+
+
+def _win_rate(episodes: Sequence[Episode], agent: str, opponent: str, seats: Sequence[str], seed: int) -> WinRate:
+    heroes = [_seat_of(episode) for episode in episodes]
+    results = [episode.returns[hero] for episode, hero in zip(episodes, heroes, strict=True)]
+    statuses, opposing = _statuses(episodes, heroes)
+    per_deal = np.array(results).reshape(-1, len(seats)).mean(1)  # the plans' order: all seats of one deal together
+    return WinRate(
+        agent=agent,
+        opponent=opponent,
+        env_id=episodes[0].env_id,
+        seed=seed,
+        total=tally(results),
+        mean_return_interval=mean_interval(per_deal.tolist()),
+        by_seat={
+            seat: tally([result for result, hero in zip(results, heroes, strict=True) if hero == seat])
+            for seat in seats
+        },
+        turns=len(statuses),
+        illegal_rate=_share(statuses, "illegal"),
+        unparsable_rate=_share(statuses, "unparsable"),
+        truncated_rate=_share(statuses, "truncated"),
+        invalid_interval=wilson(len(statuses) - statuses.count("ok"), len(statuses)) if statuses else None,
+        opponent_invalid_rate=1 - _share(opposing, "ok") if opposing else 0.0,
+        unfinished=sum(episode.status != "ok" for episode in episodes),
+    )
+
+
+def tally(results: Sequence[float]) -> Tally:
+    """The count of at least one game's returns, in task units."""
+    games = len(results)
+    wins, losses = sum(result > 0 for result in results), sum(result < 0 for result in results)
+    return Tally(
+        games=games,
+        wins=wins,
+        draws=games - wins - losses,
+        losses=losses,
+        win_rate=wins / games,
+        win_interval=wilson(wins, games),
+        not_lost_rate=(games - losses) / games,
+        not_lost_interval=wilson(games - losses, games),
+        mean_return=sum(results) / games,
+    )
+
+
+def _seat_of(episode: Episode) -> str:
+    """Where the agent sat."""
+    return next(seat for seat, name in episode.seats.items() if name == _HERO)
+
+
+def _statuses(episodes: Sequence[Episode], heroes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The status of every turn: the agent's, and the others'."""
+    mine: list[str] = []
+    theirs: list[str] = []
+    for episode, hero in zip(episodes, heroes, strict=True):
+        for turn in episode.turns:
+            (mine if turn.seat == hero else theirs).append(turn.status)
+    return mine, theirs
+
+
+def _share(statuses: Sequence[str], wanted: str) -> float:
+    return statuses.count(wanted) / len(statuses) if statuses else 0.0
