@@ -1,8 +1,9 @@
 """Messages to token ids, append-only and token-exact.
 
 A seat's transcript is a growing list of token ids: each new observation is encoded once and appended, and what the
-policy sampled is kept as the ids that it sampled. A chat template that renders earlier turns differently later on (stock
-thinking templates drop earlier thoughts) would break that, so `ChatContext` finds out when it is made and refuses.
+policy sampled is kept as the ids that it sampled. A chat template that renders earlier turns differently later on
+(stock thinking templates drop earlier thoughts) would break that, so `ChatContext` finds out when it is made, and
+refuses.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+import jinja2
+
 from turnwise.records import Message
 
 LAYOUTS = ("append_only", "per_turn")
 HISTORIES = ("all", "first_last", "last")
 OVERFLOWS = ("truncate", "drop_oldest")
 TEMPLATES = ("chatml", "llama3")
+CACHED = 8_192
+"""Most texts whose encoding is remembered, per kind: more than small games have, and no burden in large ones."""
 _MARK = "\u2063turnwise\u2063"
 
 
@@ -51,7 +56,8 @@ class ContextSettings:
                 raise ValueError(f"context.{name} is one of {', '.join(known)}: got {value!r}")
         if self.layout == "append_only" and self.history != "all":
             raise ValueError(
-                f"context.history={self.history} rewrites the prompt, which layout=append_only never does; use layout=per_turn"
+                f"context.history={self.history} rewrites the prompt, which layout=append_only never does; "
+                "use layout=per_turn"
             )
         if self.max_context < 8:
             raise ValueError(f"context.max_context is at least 8 tokens: got {self.max_context}")
@@ -76,27 +82,44 @@ class ChatContext:
             raise TemplateError(
                 f"the tokenizer has no chat template; choose one with model.chat_template={'|'.join(TEMPLATES)}"
             )
+        self._special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+        self.end_id = self._end_of_turn()
+        """The token that ends a reply."""
         if settings.layout == "append_only":
             self._refuse_rewriting()
-        self.encode = functools.lru_cache(maxsize=100_000)(self._encode)
-        self.decode = functools.lru_cache(maxsize=100_000)(self._decode)
-        self.opening = functools.lru_cache(maxsize=100_000)(self._opening)
-        self.bridge = functools.lru_cache(maxsize=100_000)(self._bridge)
-        self._after_reply = self._text_after_reply()
-        self.end_id = self._end_of_turn()
+        self.encode = functools.lru_cache(maxsize=CACHED)(self._encode)
+        self.decode = functools.lru_cache(maxsize=CACHED)(self._decode)
+        self.opening = functools.lru_cache(maxsize=CACHED)(self._opening)
+        self.bridge = functools.lru_cache(maxsize=CACHED)(self._bridge)
 
     def render(self, messages: Sequence[Message], *, generate: bool) -> str:
-        """The template's text; `generate` opens the assistant's next message."""
-        plain = [{"role": message.role, "content": message.content} for message in messages]
-        text = self.tokenizer.apply_chat_template(
-            plain, chat_template=self.template, tokenize=False, add_generation_prompt=generate
-        )
+        """The template's text, the system message of the settings first; `generate` opens the assistant's next one.
+
+        Raises TemplateError if the template refuses the conversation.
+        """
+        system = [{"role": "system", "content": self.settings.system}] if self.settings.system else []
+        plain = [{"role": message.role, "content": self._content(message)} for message in messages]
+        try:
+            text = self.tokenizer.apply_chat_template(
+                system + plain, chat_template=self.template, tokenize=False, add_generation_prompt=generate
+            )
+        except jinja2.TemplateError as error:
+            roles = ", ".join(message["role"] for message in system + plain)
+            raise TemplateError(f"the chat template refuses a conversation of {roles}: {error}") from None
         return str(text)
 
     def encode_reply(self, text: str) -> tuple[int, ...]:
         """The ids of a reply that somebody else wrote, its end-of-turn token included."""
         ids: tuple[int, ...] = self.encode(text)
         return (*ids, self.end_id)
+
+    def _content(self, message: Message) -> str:
+        """What is read must never open or close a message: special tokens that it spells out are broken up."""
+        text = message.content
+        if message.role in ("user", "tool"):
+            for special in self._special:
+                text = text.replace(special, f"{special[0]}\u200b{special[1:]}")
+        return text
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer.encode(text, add_special_tokens=False))
@@ -106,49 +129,44 @@ class ChatContext:
 
     def _opening(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
         """The first prompt of a conversation."""
-        return self._encode(self.render(self._with_system(messages), generate=True))
+        return self._encode(self.render(messages, generate=True))
 
     def _bridge(self, observation: str, closed: bool) -> tuple[int, ...]:
         """What stands between a reply and the next one. `closed`: the reply ended with its end-of-turn token."""
-        after = self._after_reply if not closed else self._after_reply.removeprefix(self._end_text)
-        user = self.render([Message("user", observation)], generate=True)
-        return self._encode(after + user.removeprefix(self._prologue))
+        ids = self._encode(self._bridge_text(observation))
+        return ids[1:] if closed else ids
 
-    def _with_system(self, messages: Sequence[Message]) -> list[Message]:
-        system = [Message("system", self.settings.system)] if self.settings.system else []
-        return [*system, *messages]
-
-    def _text_after_reply(self) -> str:
-        """The template's text behind a reply, before the next message; also finds what it puts before a first user."""
-        first, second = Message("user", _MARK + "1"), Message("user", _MARK + "2")
-        whole = self.render([first, Message("assistant", _MARK), second], generate=False)
-        alone = self.render([first], generate=False)
-        behind = whole.rsplit(_MARK + "2", 1)[0].rsplit(_MARK, 1)[1]
-        head = alone.split(_MARK + "1", 1)[0]
-        # The opener of a user message is the longest tail of `head` that also ends `behind`.
-        opener = next((head[i:] for i in range(len(head)) if behind.endswith(head[i:])), "")
-        self._prologue = head.removesuffix(opener)
-        return behind.removesuffix(opener)
+    def _bridge_text(self, observation: str) -> str:
+        """End of the reply, the observation, and the opening of the next reply, as the template writes them."""
+        talk = [Message("user", "?"), Message("assistant", _MARK), Message("user", observation)]
+        return self.render(talk, generate=True).partition(_MARK)[2]
 
     def _end_of_turn(self) -> int:
-        ids = self._encode(self._after_reply)
+        talk = [Message("user", "?"), Message("assistant", _MARK)]
+        ids = self._encode(self.render(talk, generate=False).partition(_MARK)[2])
         if not ids:
-            raise TemplateError("the chat template closes an assistant message with nothing, so a reply could never end")
-        self._end_text = self.tokenizer.decode([ids[0]])
+            raise TemplateError(
+                "the chat template closes an assistant message with nothing, so a reply could never end; choose one "
+                f"that does, model.chat_template={'|'.join(TEMPLATES)}"
+            )
         return ids[0]
 
     def _refuse_rewriting(self) -> None:
+        """Play three turns: each rendering has to be the one before, the reply, and the bridge."""
+        grows = self._encode(self._bridge_text("?"))[:1] == (self.end_id,)
         for reply in ("plain [move]", "<think>\nbecause\n</think>\n\n[move]"):
             talk = [Message("user", "one")]
-            before = self.render(talk, generate=True) + reply
-            after = self.render([*talk, Message("assistant", reply), Message("user", "two")], generate=True)
-            if not after.startswith(before):
-                raise TemplateError(
-                    "this chat template rewrites earlier turns (a reply is rendered differently once the next message "
-                    "follows), so a growing transcript would not match what the model was trained on; either use an "
-                    f"append-only template of the same family, model.chat_template={'|'.join(TEMPLATES)}, or one row a "
-                    "turn, agent.context.layout=per_turn"
-                )
+            for observation in ("two", "three"):
+                before = self.render(talk, generate=True) + reply
+                talk += [Message("assistant", reply), Message("user", observation)]
+                grows &= self.render(talk, generate=True) == before + self._bridge_text(observation)
+        if not grows:
+            raise TemplateError(
+                "this chat template rewrites earlier turns (a reply is rendered differently once the next message "
+                "follows), so a growing transcript would not match what the model was trained on; either use an "
+                f"append-only template of the same family, model.chat_template={'|'.join(TEMPLATES)}, or one row a "
+                "turn, agent.context.layout=per_turn"
+            )
 
 
 class Transcript:
@@ -170,11 +188,15 @@ class Transcript:
         context = self._context
         self._observations.append(text)
         if context.settings.layout == "append_only":
-            first = not self._segments
-            self._segments.append(context.opening((Message("user", text),)) if first else context.bridge(text, self._closed))
+            self._segments.append(
+                context.bridge(text, self._closed) if self._segments else context.opening((Message("user", text),))
+            )
 
     def reply(self, completion_ids: tuple[int, ...], shown: str) -> None:
-        """Append what the policy sampled, as the ids it sampled; `shown` stands for it where turns are rendered anew."""
+        """Append what the policy sampled, as the ids it sampled; `shown` stands for it where turns are rendered anew.
+
+        No ids at all (a reply of something that does not sample) stand for `shown` as this context would encode it.
+        """
         self._actions.append(shown)
         self._closed = bool(completion_ids) and completion_ids[-1] == self._context.end_id
         if self._context.settings.layout == "append_only":
@@ -212,8 +234,11 @@ class Transcript:
         return talk
 
     def _drop_oldest(self) -> bool:
-        """Forget the oldest reply and the observation after it; the first observation (the rules) stays."""
-        if len(self._observations) < 2:
+        """Forget the oldest reply and the observation after it; the first observation (the rules) and the newest stay.
+
+        False where that would free nothing.
+        """
+        if len(self._observations) < 3 or self._context.settings.history != "all":
             return False
         if self._segments:
             del self._segments[1:3]

@@ -1,8 +1,9 @@
 """The local engine: transformers, one process, batched decoding with a key-value cache.
 
-Requests whose context is the same so far share one row: a prompt that many episodes hold is read once, and the rows part
-where their sampled tokens part. In small games this makes a batch of a thousand requests a dozen rows; elsewhere it does no
-more work than one row a request. A reply depends on its own seed and context alone, not on its batch.
+Requests whose context is the same so far share one row: a prompt that many episodes hold is read once, and the rows
+part where their sampled tokens part. In small games this makes a batch of a thousand requests a dozen rows; elsewhere it
+does no more work than one row a request. A reply depends on its own seed and context alone, not on its batch (but for
+rounding: the log-probs of two batches may differ in their last bits).
 """
 
 from __future__ import annotations
@@ -38,8 +39,19 @@ class Completion:
 class LocalEngine:
     """Samples from a causal language model of transformers that lives in this process."""
 
-    def __init__(self, model: Any, *, end_id: int, pad_id: int, decode: Callable[[tuple[int, ...]], str], batch_tokens: int = 65_536) -> None:
-        """`batch_tokens`: most prompt tokens, padding included, that one forward pass reads."""
+    def __init__(
+        self,
+        model: Any,
+        *,
+        end_id: int,
+        pad_id: int,
+        decode: Callable[[tuple[int, ...]], str],
+        batch_tokens: int = 65_536,
+    ) -> None:
+        """`batch_tokens`: most prompt tokens, padding included, that are decoded at once.
+
+        It bounds the cache as rows part, so a prompt counts once for every request that holds it.
+        """
         self.model = model
         self.end_id, self.pad_id = end_id, pad_id
         self.decode = decode
@@ -48,18 +60,19 @@ class LocalEngine:
         self.weight_version = 0
         """Counts the updates of the weights; the trainer moves it on."""
 
-    def generate(self, prompts: Sequence[tuple[int, ...]], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
-        """One completion per prompt, in order."""
-        rows: dict[tuple[int, ...], list[int]] = {}
-        for index, prompt in enumerate(prompts):
-            rows.setdefault(prompt, []).append(index)
+    def generate(
+        self, prompts: Sequence[tuple[int, ...]], seeds: Sequence[int], sampling: Sampling
+    ) -> list[Completion]:
+        """One completion per prompt, in order. Raises ValueError on an empty prompt."""
+        if not all(prompts):
+            raise ValueError("a prompt needs at least one token to read: got an empty one")
         completions: list[Completion | None] = [None] * len(prompts)
         all_seeds = np.array(seeds, dtype=np.uint64)
-        for block in _blocks(sorted(rows, key=len), self.batch_tokens):
-            members = np.array([index for prompt in block for index in rows[prompt]])
-            row_of = np.repeat(np.arange(len(block)), [len(rows[prompt]) for prompt in block])
-            drafts = self._decode_block(block, row_of, all_seeds[members], sampling)
-            for index, completion in zip(members.tolist(), drafts, strict=True):
+        for members in _blocks(prompts, self.batch_tokens):
+            numbers: dict[tuple[int, ...], int] = {}  # distinct prompt -> its row
+            row_of = np.array([numbers.setdefault(prompts[index], len(numbers)) for index in members])
+            drafts = self._decode_block(list(numbers), row_of, all_seeds[members], sampling)
+            for index, completion in zip(members, drafts, strict=True):
                 completions[index] = completion
         return completions  # type: ignore[return-value]  # every index was in exactly one block
 
@@ -156,7 +169,7 @@ class _Draft:
         return any(stop in text for stop in self._sampling.stop)
 
     def completions(self) -> list[Completion]:
-        entropies = self._entropy or [None] * len(self._ids)
+        entropies: Sequence[list[float] | None] = self._entropy or [None] * len(self._ids)
         return [
             Completion(tuple(ids), tuple(logprobs), finished, None if nats is None else tuple(nats))
             for ids, logprobs, finished, nats in zip(
@@ -189,18 +202,22 @@ def _sample(
 
 def _nucleus(logprobs: Tensor, top_p: float) -> Tensor:
     """Keep the smallest set of likeliest tokens that reaches `top_p`, renormalised. [U, V] nats."""
-    ordered, order = logprobs.sort(dim=-1, descending=True)
+    ordered, order = logprobs.sort(dim=-1, descending=True, stable=True)
     before = ordered.exp().cumsum(-1) - ordered.exp()
     kept = torch.where(before < top_p, ordered, -torch.inf)
     return torch.log_softmax(torch.empty_like(kept).scatter(-1, order, kept), dim=-1)
 
 
-def _blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[tuple[int, ...]]]:
-    """Prompts sorted by length, cut into blocks of at most `batch_tokens` padded tokens."""
-    blocks: list[list[tuple[int, ...]]] = []
-    for prompt in prompts:
-        if blocks and len(prompt) * (len(blocks[-1]) + 1) <= batch_tokens:
-            blocks[-1].append(prompt)
-        else:
-            blocks.append([prompt])
+def _blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[int]]:
+    """Indices of the prompts, shortest first and equal ones side by side, in blocks of at most that many tokens."""
+    holders: dict[tuple[int, ...], list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        holders.setdefault(prompt, []).append(index)
+    blocks: list[list[int]] = []
+    for prompt in sorted(holders, key=len):
+        for index in holders[prompt]:
+            if blocks and len(prompt) * (len(blocks[-1]) + 1) <= batch_tokens:
+                blocks[-1].append(index)
+            else:
+                blocks.append([index])
     return blocks

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from turnwise.agents.context import Transcript
 from turnwise.agents.sampling import derive_seed
 from turnwise.envs.core import TextGame
+from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Message, Reply, Request, Turn
@@ -58,7 +59,10 @@ class Rollout:
         self._idle: dict[str, list[Referee]] = {}
 
     def collect(self, plans: Sequence[Plan]) -> list[Episode]:
-        """The episodes, in the order of the plans. Agents are asked once a pass, for every seat of theirs that waits."""
+        """The episodes, in the order of the plans. Agents are asked once a pass, for every seat of theirs that waits.
+
+        Raises ValueError where a plan does not fit its game or these agents.
+        """
         waiting = iter(enumerate(plans))
         episodes: list[Episode | None] = [None] * len(plans)
         live = self._seat_next(waiting, self.concurrency)
@@ -75,12 +79,17 @@ class Rollout:
 
     def _pass(self, live: Sequence[_Table]) -> None:
         """Every live table gets one reply."""
-        asked: dict[str, list[_Table]] = {}
+        asked: dict[int, list[_Table]] = {}  # by object: two agents may have one name
         for table in live:
-            if table.ask():
-                asked.setdefault(table.agent.name, []).append(table)
+            if not table.over and table.ask():
+                asked.setdefault(id(table.agent), []).append(table)
         for tables in asked.values():
-            replies = tables[0].agent.act([table.request for table in tables])
+            agent = tables[0].agent
+            replies = agent.act([table.request for table in tables])
+            if len(replies) != len(tables):
+                raise RuntimeError(
+                    f"agent {agent.name!r} owes {len(tables)} replies, one per request: got {len(replies)}"
+                )
             for table, reply in zip(tables, replies, strict=True):
                 table.answer(reply)
 
@@ -103,17 +112,42 @@ class Rollout:
 class _Table:
     """One live episode: its referee, the transcript of each seat, and the turns so far."""
 
-    __slots__ = ("agent", "agents", "game_key", "index", "over", "plan", "referee", "request", "rollout", "talks", "transcripts", "turns")
+    __slots__ = (
+        "agent",
+        "agents",
+        "game_key",
+        "index",
+        "over",
+        "plan",
+        "referee",
+        "request",
+        "rollout",
+        "talks",
+        "transcripts",
+        "turns",
+    )
 
     def __init__(self, index: int, plan: Plan, rollout: Rollout) -> None:
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key, self.referee = rollout.referee(plan)
         self.referee.start(plan.seed)
-        self.agents = {seat: rollout.agents[name] for seat, name in plan.seats.items()}
+        self.agents = self._invite()
         self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
         self.transcripts: dict[str, Transcript] = {}
         self.turns: list[_Draft] = []
         self.over = self.referee.seat is None
+
+    def _invite(self) -> dict[str, Agent]:
+        """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
+        seats, known, needed = self.plan.seats, self.rollout.agents, self.referee.game.seats
+        if seats.keys() != set(needed):
+            raise ValueError(f"a plan for {self.plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
+        for name in seats.values():
+            if name not in known:
+                raise ValueError(
+                    f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {self.plan.id!r}"
+                )
+        return {seat: known[name] for seat, name in seats.items()}
 
     def ask(self) -> bool:
         """Make the request of the seat to act; False where its context is full and the episode ends here."""
@@ -123,17 +157,10 @@ class _Table:
         self.agent = agent = self.agents[seat]
         text = referee.observe()
         self.talks[seat] = talk = (*self.talks[seat], Message("user", text))
-        prompt: tuple[int, ...] | None = ()
-        context = getattr(agent, "context", None)
-        if context is not None:
-            transcript = self.transcripts.get(seat)
-            if transcript is None:
-                transcript = self.transcripts[seat] = Transcript(context)
-            transcript.observe(text)
-            prompt = transcript.prompt(agent.sampling.max_tokens)  # type: ignore[attr-defined]
-            if prompt is None:
-                referee.status, self.over = "truncated", True
-                return False
+        prompt = self._prompt(seat, agent, text)
+        if prompt is None:
+            referee.status, self.over = "truncated", True
+            return False
         self.request = Request(
             seat=seat,
             messages=talk,
@@ -143,17 +170,27 @@ class _Table:
         )
         return True
 
+    def _prompt(self, seat: str, agent: Any, text: str) -> tuple[int, ...] | None:
+        """The transcript of the seat with this observation; empty for agents that read text, None where it is full."""
+        context = getattr(agent, "context", None)
+        if context is None:
+            return ()
+        transcript = self.transcripts.get(seat)
+        if transcript is None:
+            transcript = self.transcripts[seat] = Transcript(context)
+        transcript.observe(text)
+        return transcript.prompt(agent.sampling.max_tokens)
+
     def answer(self, reply: Reply) -> None:
         """Play the reply and write the turn down."""
         request, referee = self.request, self.referee
-        free_text = referee.game.legal() is None
+        legal = referee.game.legal()
         outcome = referee.submit(reply.text, cut=not reply.finished)
         self.talks[request.seat] = (*request.messages, Message("assistant", reply.text))
         transcript = self.transcripts.get(request.seat)
         if transcript is not None:
             action = outcome.action
-            shown = reply.text if action is None or free_text else f"[{action}]"
-            transcript.reply(reply.completion_ids, shown)
+            transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, legal))
         self.turns.append(_Draft(request, reply, outcome))
         for seat, reward in outcome.rewards.items():
             if reward:
@@ -161,7 +198,7 @@ class _Table:
         self.over = referee.seat is None
 
     def _credit(self, seat: str, reward: float) -> None:
-        """A reward belongs to the latest turn of its seat; a seat that never acted has it in its return only."""
+        """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""
         for draft in reversed(self.turns):
             if draft.request.seat == seat:
                 draft.reward += reward

@@ -26,14 +26,16 @@ class Sampling:
     """Record the entropy over the 10 likeliest candidates at this many first tokens."""
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise ValueError(f"sampling.temperature is at least 0: got {self.temperature}")
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"sampling.temperature is finite and at least 0: got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"sampling.top_p lies in (0, 1]: got {self.top_p}")
         if self.max_tokens < 1:
             raise ValueError(f"sampling.max_tokens is at least 1: got {self.max_tokens}")
         if self.entropy_tokens < 0:
             raise ValueError(f"sampling.entropy_tokens is at least 0: got {self.entropy_tokens}")
+        if not all(self.stop):
+            raise ValueError(f"sampling.stop holds texts of at least one character: got {self.stop}")
 
 
 def mix(seeds: NDArray[np.uint64], position: int) -> NDArray[np.uint64]:

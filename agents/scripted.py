@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from turnwise.envs.core import TextGame
+from turnwise.envs.core import TextGame, Unsupported
+from turnwise.envs.opponents import POLICIES
 from turnwise.envs.parsing import write_action
 from turnwise.records import Reply, Request
 
@@ -30,32 +32,30 @@ class ScriptedAgent:
         return Reply(text=game.lead_in() + text if self.talk else text)
 
 
-def random_action(game: TextGame, rng: np.random.Generator) -> str:
-    """Uniform over the legal actions."""
-    return game.sample_action(rng)
-
-
-def first_action(game: TextGame, rng: np.random.Generator) -> str:
-    """The first legal action; a random one where the action is free text."""
-    legal = game.legal()
-    return legal[0] if legal else game.sample_action(rng)
-
-
 def optimal_action(game: TextGame, rng: np.random.Generator) -> str:
-    """An action of a known optimal policy. Raises ValueError where none is known."""
+    """An action of a known optimal policy. Raises Unsupported where none is known."""
     from turnwise.envs.openspiel.optimal import optimal_action as choose
 
     return choose(game, rng)
 
 
 def mcts(simulations: int = 100) -> Choice:
-    """OpenSpiel's Monte-Carlo tree search with random rollouts, for perfect-information games of its own."""
+    """OpenSpiel's Monte-Carlo tree search with random rollouts, for perfect-information games of its own.
+
+    Raises ValueError on fewer than 1 simulation; the choice raises Unsupported on any other game.
+    """
+    if simulations < 1:
+        raise ValueError(f"mcts(N) needs at least 1 simulation: got {simulations}")
 
     def choose(game: Any, rng: np.random.Generator) -> str:
         import pyspiel
 
-        if not hasattr(game, "spiel_game"):
-            raise ValueError(f"mcts plays OpenSpiel's games only: got {type(game).__name__}")
+        kind = game.spiel_game.get_type() if hasattr(game, "spiel_game") else None
+        if kind is None or kind.information != pyspiel.GameType.Information.PERFECT_INFORMATION:
+            name = kind.short_name if kind else type(game).__name__
+            raise Unsupported(
+                f"mcts plays OpenSpiel's games of perfect information, since it sees the state: got {name}"
+            )
         seed = int(rng.integers(2**31))
         evaluator = pyspiel.RandomRolloutEvaluator(1, seed)
         bot = pyspiel.MCTSBot(game.spiel_game, evaluator, 2.0, simulations, 100, True, seed, False)
@@ -66,8 +66,7 @@ def mcts(simulations: int = 100) -> Choice:
 
 
 SCRIPTED: dict[str, Choice] = {
-    "random": random_action,
-    "first_legal": first_action,
+    **POLICIES,
     "optimal": optimal_action,
     "mcts": mcts(),
 }
@@ -78,5 +77,7 @@ def scripted_agent(name: str, *, talk: bool = False) -> ScriptedAgent:
     if name.startswith("mcts(") and name.endswith(")") and name[5:-1].isdigit():
         return ScriptedAgent(name, mcts(int(name[5:-1])), talk=talk)
     if name not in SCRIPTED:
-        raise ValueError(f"scripted agents are {', '.join(SCRIPTED)}, mcts(N): got {name!r}")
+        near = difflib.get_close_matches(name, SCRIPTED, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"scripted agents are {', '.join(SCRIPTED)}, mcts(N): got {name!r}{hint}")
     return ScriptedAgent(name, SCRIPTED[name], talk=talk)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from turnwise.agents.context import shipped_template
 
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
@@ -40,9 +38,12 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
+    wrap: Any = PreTrainedTokenizerFast
     tokenizer = Tokenizer(models.BPE())
     words = pre_tokenizers.Split(Regex(r" ?[^\s]+|\s"), behavior="isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
@@ -51,7 +52,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator([*texts, "system user assistant"], trainer)
-    return PreTrainedTokenizerFast(
+    return wrap(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
@@ -62,6 +63,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
 
 def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
     """A freshly initialised model; the weights follow from the seed alone."""
+    import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     config = Qwen3Config(
@@ -80,7 +82,7 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen3ForCausalLM(config)
+        model: Any = Qwen3ForCausalLM(config)
     return model.eval()
 
 

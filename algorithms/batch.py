@@ -65,8 +65,12 @@ class Sample:
         self.advantages: list[float] = []
         self.logprobs: list[float] = []
 
-    def add(self, prompt: tuple[int, ...], completion: tuple[int, ...], logprobs: Sequence[float], advantage: float) -> None:
-        """Append a turn. `prompt` is the row so far and what was appended to it."""
+    def add(
+        self, prompt: tuple[int, ...], completion: tuple[int, ...], logprobs: Sequence[float], advantage: float
+    ) -> None:
+        """Append a turn. `prompt` is the row so far and what was appended to it; raises ValueError if it is empty."""
+        if not prompt:
+            raise ValueError("a trained turn needs the prompt_ids that its first token was sampled from: got none")
         start, count = len(prompt), len(completion)
         self.ids = prompt + completion
         self.spans += ((start, start + count),)

@@ -26,17 +26,40 @@ def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
 
     Raises ValueError if the model lacks a separate body and head.
     """
+    body, _ = _body_and_head(model)
+    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    attention = (columns < batch.lengths[:, None]).long()
+    hidden = body(input_ids=batch.ids, attention_mask=attention, use_cache=False).last_hidden_state
+    logits = _logits(model, hidden[batch.token_row, batch.token_position - 1])
+    distribution = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
+    tokens = batch.ids[batch.token_row, batch.token_position]
+    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution)
+
+
+@torch.no_grad()
+def require_plain_head(model: Any) -> None:
+    """Raises ValueError unless head(body(x)) is what `model(x)` says: some families scale their logits on the way."""
+    body, _ = _body_and_head(model)
+    ids = torch.arange(1, 9, device=model.device)[None] % model.config.get_text_config().vocab_size
+    expected = model(input_ids=ids, use_cache=False).logits.float()
+    got = _logits(model, body(input_ids=ids, use_cache=False).last_hidden_state)
+    if (got - expected).abs().max() > 0.02 * expected.abs().max().clamp_min(1e-6):
+        raise ValueError(
+            f"training computes the logits of {type(model).__name__} as its head over its body, but the model changes "
+            "them further (a scale, for example): choose a model of another family"
+        )
+
+
+def _body_and_head(model: Any) -> tuple[Any, Any]:
     head = model.get_output_embeddings()
     body = getattr(model, model.base_model_prefix, None)
     if head is None or body is None or body is model:
         raise ValueError(f"training needs a causal language model with a body and a head: got {type(model).__name__}")
-    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-    attention = (columns < batch.lengths[:, None]).long()
-    hidden = body(input_ids=batch.ids, attention_mask=attention, use_cache=False).last_hidden_state
-    logits = head(hidden[batch.token_row, batch.token_position - 1]).float()
+    return body, head
+
+
+def _logits(model: Any, hidden: Tensor) -> Tensor:
+    """[..., V] float32 from hidden states [..., H]."""
+    logits = _body_and_head(model)[1](hidden).float()
     softcap = getattr(model.config, "final_logit_softcapping", None)
-    if softcap:
-        logits = softcap * torch.tanh(logits / softcap)
-    distribution = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
-    tokens = batch.ids[batch.token_row, batch.token_position]
-    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution)
+    return softcap * torch.tanh(logits / softcap) if softcap else logits

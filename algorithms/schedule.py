@@ -15,7 +15,7 @@ def scheduled(start: float, end: float, *, hold: float, shape: str, progress: fl
         shape: `linear`, `cosine`, or `geometric` (needs both values above 0).
         progress: Share of the run that is over, in [0, 1].
     """
-    share = max(0.0, (progress - hold) / (1.0 - hold))
+    share = min(1.0, max(0.0, (progress - hold) / (1.0 - hold)))
     if shape == "geometric":
         return float(start * (end / start) ** share) if start else 0.0
     if shape == "cosine":
@@ -31,5 +31,8 @@ def check_schedule(name: str, start: float, end: float, hold: float, shape: str)
         raise ValueError(f"{name}_hold lies in [0, 1): got {hold}")
     if shape not in SHAPES:
         raise ValueError(f"{name}_shape is one of {', '.join(SHAPES)}: got {shape!r}")
-    if shape == "geometric" and start and not end:
-        raise ValueError(f"a geometric final_{name} is above 0: got {end}; use {name}_shape=linear to reach 0")
+    if shape == "geometric" and bool(start) != bool(end):
+        raise ValueError(
+            f"a geometric {name} neither starts from 0 nor reaches it: got {start} and final_{name}={end}; "
+            f"use {name}_shape=linear"
+        )

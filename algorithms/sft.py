@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,35 +13,13 @@ from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
 from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
-from turnwise.algorithms.checks import require_between
+from turnwise.algorithms.recipes import SFT
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.schedule import scheduled
 from turnwise.envs.registry import make_game
-from turnwise.records import Episode
+from turnwise.records import Episode, Turn
 
 _STREAM = 0x5F7
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SFT:
-    """Settings of the warm start."""
-
-    steps: int = 200
-    """Updates; 0 leaves the model as it is."""
-    games: int = 2_000
-    """Scripted games to learn from."""
-    batch: int = 256
-    """Samples (rows) per update."""
-    learning_rate: float = 3e-3
-    """Adam's step at the start, in weights per update; it falls to 0 along a cosine."""
-    teacher: str = "random"
-    """The scripted agent that plays every seat."""
-
-    def __post_init__(self) -> None:
-        require_between("sft.steps", self.steps, 0)
-        require_between("sft.games", self.games, 1)
-        require_between("sft.batch", self.batch, 1)
-        require_between("sft.learning_rate", self.learning_rate, 0.0, open_low=True)
 
 
 def scripted_games(settings: SFT, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> list[Episode]:
@@ -58,7 +35,9 @@ def scripted_games(settings: SFT, env_id: str, env_kwargs: Mapping[str, Any], se
 
 def spoken_texts(episodes: Sequence[Episode]) -> list[str]:
     """Every observation and reply, for the making of a tokenizer."""
-    return [text for episode in episodes for turn in episode.turns for text in (turn.observation[-1].content, turn.text)]
+    return [
+        text for episode in episodes for turn in episode.turns for text in (turn.observation[-1].content, turn.text)
+    ]
 
 
 def samples(episodes: Sequence[Episode], context: ChatContext) -> list[Sample]:
@@ -70,17 +49,23 @@ def samples(episodes: Sequence[Episode], context: ChatContext) -> list[Sample]:
         for turn in episode.turns:
             transcript = transcripts[turn.seat]
             transcript.observe(turn.observation[-1].content)
-            prompt = transcript.prompt(0)
+            completion = context.encode_reply(turn.text)
+            prompt = transcript.prompt(len(completion))
             if prompt is None:
                 break
-            completion = context.encode_reply(turn.text)
-            transcript.reply(completion, turn.text if turn.action in (None, turn.text) else f"[{turn.action}]")
+            transcript.reply(completion, _shown(turn))
             row = rows.get(turn.seat)
             if row is None or not row.continued_by(prompt):
                 rows[turn.seat] = row = Sample()
                 found.append(row)
             row.add(prompt, completion, [0.0] * len(completion), 1.0)
     return found
+
+
+def _shown(turn: Turn) -> str:
+    """What stands for a scripted reply where turns are rendered anew: the action as the game would show it."""
+    named = f"[{turn.action}]"
+    return named if named in turn.text else turn.action or turn.text
 
 
 def warm_start(
@@ -95,7 +80,9 @@ def warm_start(
     """Train on the episodes' replies by cross-entropy; returns the last loss in nats per token."""
     batches = _batches(samples(episodes, context), settings, seed, context.tokenizer.pad_token_id)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimiser = torch.optim.AdamW(
+        parameters, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
     loss = 0.0
     for step in range(settings.steps):
         rate = scheduled(settings.learning_rate, 0.0, hold=0.0, shape="cosine", progress=step / settings.steps)

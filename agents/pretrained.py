@@ -1,0 +1,55 @@
+"""Loading a causal language model and its tokenizer from a folder or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class ModelError(ValueError):
+    """A model cannot be loaded."""
+
+
+def load_pretrained(path: str, *, device: torch.device, dtype: torch.dtype, trust_remote_code: bool = False) -> tuple[Any, Any]:
+    """(model in eval mode on the device, tokenizer). Code that comes with a model runs only with `trust_remote_code`.
+
+    Raises ModelError where there is no such model, or it cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Path(path).expanduser()
+    if folder.exists() and not (folder / "config.json").exists():
+        raise ModelError(f"a model folder holds config.json, weights and a tokenizer: {folder} has no config.json")
+    if not folder.exists() and (path.startswith((".", "/", "~")) or path.count("/") > 1):
+        raise ModelError(f"there is no model folder {path}; give an existing folder or a hub id such as Qwen/Qwen3-0.6B")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.to(device).eval(), tokenizer
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises ModelError where the device is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ModelError(f"engine.device is auto, cpu, cuda or cuda:N: got {name!r}") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"engine.device={name} needs a GPU that torch can see, and there is none; use engine.device=cpu")
+    return device
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on CUDA and float32 elsewhere."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]

@@ -1,0 +1,121 @@
+"""Checkpoints: whole or not there, and checked before they are used.
+
+A checkpoint is a folder `checkpoints/step-000100` with `state.pt` (all that a run needs to go on), `model/` (the reported
+weights, as transformers and vLLM load them) and `manifest.json` (a version and the SHA-256 of the rest). It is written
+beside its place and moved there when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from turnwise.agents.tiny import save_model
+from turnwise.algorithms.files import RunFolderError, reported, sync_folder, write_atomically
+
+VERSION = 1
+FOLDER = "checkpoints"
+BEST = "best.json"
+
+
+class CheckpointError(RunFolderError):
+    """A checkpoint is damaged, of another version, or not there."""
+
+
+def save_checkpoint(run_dir: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any) -> Path:
+    """Write a checkpoint; returns its folder. Raises RunFolderError, leaving the earlier ones whole."""
+    folder = run_dir / FOLDER / f"step-{step:06d}"
+    draft = folder.with_name(f".{folder.name}.tmp")
+    with reported(folder):
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            save_model(model, tokenizer, draft / "model")
+            buffer = io.BytesIO()
+            torch.save({"step": step, **state}, buffer)
+            write_atomically(draft / "state.pt", buffer.getvalue())
+            manifest = {"version": VERSION, "step": step, "sha256": _digests(draft)}
+            write_atomically(draft / "manifest.json", json.dumps(manifest, indent=1))
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.rename(folder)
+            sync_folder(folder.parent)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+    return folder
+
+
+def load_checkpoint(folder: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """The state in a checkpoint. Raises CheckpointError where a byte of it changed."""
+    check(folder)
+    state: dict[str, Any] = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
+    return state
+
+
+def check(folder: Path) -> None:
+    """Compare every file with the manifest. Raises CheckpointError."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        version, wanted = manifest["version"], manifest["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is no whole checkpoint ({error}); {_REMEDY}") from None
+    if version != VERSION:
+        raise CheckpointError(f"{folder} is a checkpoint of version {version}; this turnwise reads version {VERSION}")
+    found = _digests(folder)
+    damaged = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if damaged:
+        raise CheckpointError(f"{folder} is damaged: {', '.join(damaged)} changed since it was written; {_REMEDY}")
+
+
+_REMEDY = "remove that folder to go on from the checkpoint before it"
+
+
+def steps_saved(run_dir: Path) -> list[int]:
+    """Steps of the checkpoints, ascending."""
+    return sorted(int(path.name[5:]) for path in (run_dir / FOLDER).glob("step-*"))
+
+
+def checkpoint_path(run_dir: Path, step: int) -> Path:
+    """Where the checkpoint of a step stands."""
+    return run_dir / FOLDER / f"step-{step:06d}"
+
+
+def newest(run_dir: Path) -> Path | None:
+    """The newest checkpoint, or None."""
+    steps = steps_saved(run_dir)
+    return checkpoint_path(run_dir, steps[-1]) if steps else None
+
+
+def prune(run_dir: Path, kept: int, best: int | None) -> None:
+    """Remove all but the newest `kept` checkpoints and the best one."""
+    for step in steps_saved(run_dir)[:-kept]:
+        if step != best:
+            shutil.rmtree(checkpoint_path(run_dir, step))
+
+
+def weights_of(path: Path) -> Path:
+    """The folder to load weights from: a run folder stands for its newest checkpoint, a checkpoint for its model."""
+    if (path / FOLDER).is_dir():
+        last = newest(path)
+        if last is None:
+            raise CheckpointError(f"{path} is a run without a checkpoint; let it get to its first one")
+        path = last
+    if (path / "manifest.json").exists():
+        check(path)
+        return path / "model"
+    return path
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "manifest.json":
+            found[os.fspath(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found

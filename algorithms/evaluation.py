@@ -1,0 +1,93 @@
+"""Which measure a run is judged by, and the measuring: exact where the game can be enumerated, else win rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from turnwise.agents.language import LanguageAgent
+from turnwise.agents.sampling import derive_seed
+from turnwise.algorithms.exact import ExactResult, PolicyRow, evaluate_exactly
+from turnwise.algorithms.exact_tree import information_states
+from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.winrate import WinRate, win_rates
+from turnwise.envs.core import TextGame
+
+EXACT_LIMIT = 1_000
+"""Information states up to which `auto` measures exactly during training."""
+_HELD_OUT = 2
+
+
+def method_for(settings: RunSettings, game: TextGame) -> str:
+    """`exact` or `win_rate`. Raises ValueError where exact was asked for and the game cannot be enumerated."""
+    method = settings.evaluation.method
+    if method == "win_rate":
+        return method
+    try:
+        information_states(game, EXACT_LIMIT if method == "auto" else 20_000)  # type: ignore[arg-type]  # it checks
+    except ValueError:
+        if method == "exact":
+            raise
+        return "win_rate"
+    return "exact"
+
+
+def exact_evaluation(settings: RunSettings, agent: LanguageAgent, model: Any, game: TextGame) -> ExactResult:
+    """NashConv and the policy behind it, prompted and sampled as in the run."""
+    sampling = settings.agent.sampling
+    return evaluate_exactly(
+        model,
+        agent.context,
+        game,  # type: ignore[arg-type]  # `method_for` has seen that it is one of OpenSpiel's
+        temperature=sampling.temperature,
+        max_tokens=sampling.max_tokens,
+        batch_tokens=settings.engine.batch_tokens,
+    )
+
+
+def win_rate_evaluation(settings: RunSettings, agent: LanguageAgent, games: int) -> list[WinRate]:
+    """Games against each opponent from held-out seeds, seats swapped."""
+    return win_rates(
+        agent,
+        settings.env.id,
+        settings.evaluation.opponents,
+        games=games,
+        seed=derive_seed(settings.seed, _HELD_OUT),
+        env_kwargs=settings.env.kwargs,
+        invalid=settings.env.invalid,
+        max_turns=settings.env.max_turns,
+    )
+
+
+def exact_to_report(result: ExactResult) -> dict[str, Any]:
+    """The evaluation as evaluation.json holds it."""
+    found = result.to_dict()
+    found["policy"] = [_row(row) for row in result.policy]
+    return found
+
+
+def _row(row: PolicyRow) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "key": row.key,
+        "seat": row.seat,
+        "observation": row.observation,
+        "actions": dict(row.probabilities),
+        "illegal_mass": row.illegal_mass,
+    }
+    if row.equilibrium is not None:
+        found["equilibrium"] = {action: list(ends) for action, ends in row.equilibrium.items()}
+    return found
+
+
+def headline(method: str) -> tuple[str, bool]:
+    """(name of the measure in `eval`, whether lower is better)."""
+    return ("nash_conv", True) if method == "exact" else ("not_lost", False)
+
+
+def win_rate_figures(rates: list[WinRate]) -> dict[str, float]:
+    """The figures of each opponent, and `not_lost` against the first as the headline."""
+    figures: dict[str, float] = {"not_lost": rates[0].total.not_lost_rate}
+    for rate in rates:
+        figures[f"not_lost/{rate.opponent}"] = rate.total.not_lost_rate
+        figures[f"win_rate/{rate.opponent}"] = rate.total.win_rate
+        figures[f"return/{rate.opponent}"] = rate.total.mean_return
+    return figures

@@ -1,0 +1,75 @@
+"""Which charts the report of a run shows: metrics records in, panels out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from turnwise.algorithms.measures import column, label, main_measure, names_under
+from turnwise.algorithms.plots import Curve, Panel
+
+Records = Sequence[Mapping[str, Any]]
+
+TIME_PARTS = ("rollout", "credit", "pack", "update")
+
+
+def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel | None:
+    """The main measure over training with its kin (`nash_conv`, `nash_conv_last`, ...); None where nothing was evaluated."""
+    measured = [record["eval"] for record in records if isinstance(record.get("eval"), Mapping)]
+    main = main_measure(measured[0]) if measured else None
+    if main is None:
+        return None
+    kin = [name for name in measured[0] if name.split("/")[0].startswith(main.split("/")[0])]
+    share = main.startswith("not_lost") or main.endswith("_rate")
+    names = [f"eval/{name}" for name in kin]
+    if any(column(records, name) == column(records, f"eval/{main}") for name in names if name != f"eval/{main}"):
+        names.remove(f"eval/{main}")  # what is reported is one of its kin all along: one line for both
+    lines = tuple(references.items())
+    return _panel(records, label(main), names, share=share, references=lines, markers=True)
+
+
+def training_panels(records: Records) -> list[Panel]:
+    """The other charts, in the order of reading; those that no record has numbers for are left out."""
+    panels = [
+        _panel(records, "Return per seat", names_under(records, "return"), unit="per game"),
+        _panel(records, "Win rate", names_under(records, "win_rate"), share=True),
+        _panel(
+            records,
+            "Replies that were not valid",
+            ["invalid_rate", "illegal_rate", "unparsable_rate", "truncated_rate"],
+            share=True,
+        ),
+        _panel(records, "Entropy and KL", ["entropy", "magnet_kl"], unit="nats per token"),
+        _panel(records, "Sampler against trainer", ["mismatch_kl"], unit="nats per token"),
+        _panel(records, "Reply length", ["reply_tokens"], unit="tokens"),
+        _panel(records, "Baselines", names_under(records, "baseline"), unit="return"),
+        _panel(records, "Gradient norm", ["grad_norm"]),
+        time_panel(records),
+    ]
+    return [panel for panel in panels if panel is not None]
+
+
+def time_panel(records: Records) -> Panel | None:
+    """Seconds per step by part; what no part accounts for is `other`."""
+    x, whole = column(records, "time/step")
+    if not x:
+        return None
+    parts = {name: dict(zip(*column(records, f"time/{name}"), strict=True)) for name in TIME_PARTS}
+    curves = [Curve(name, x, [seconds.get(step, 0.0) for step in x]) for name, seconds in parts.items() if seconds]
+    known = [sum(heights) for heights in zip(*(curve.y for curve in curves), strict=True)] or [0.0] * len(x)
+    rest = Curve("other", x, [max(0.0, total - part) for total, part in zip(whole, known, strict=True)])
+    return Panel(title="Time per step", unit="seconds", curves=(*curves, rest), stacked=True)
+
+
+def _panel(records: Records, title: str, names: Sequence[str], **settings: Any) -> Panel | None:
+    curves = [(name, *column(records, name)) for name in names]
+    drawn = tuple(Curve(_short(name), x, y) for name, x, y in curves if x)
+    return Panel(title=title, curves=drawn, **settings) if drawn else None
+
+
+def _short(name: str) -> str:
+    """The line's own name: within a group what follows the group."""
+    head, _, rest = name.partition("/")
+    if head == "eval":
+        return label(rest)
+    return rest if rest and head in ("return", "win_rate", "baseline") else label(name)

@@ -1,0 +1,195 @@
+"""What an algorithm is made of, as frozen records: credit, objective, magnet, optimisation. No torch is loaded here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from turnwise.algorithms.build import build
+from turnwise.algorithms.checks import require_between, require_choice
+from turnwise.algorithms.credit import CREDITS
+from turnwise.algorithms.schedule import check_schedule, scheduled
+
+AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
+ESTIMATORS = ("k1", "k2", "k3")
+REFERENCES = ("initial", "moving", "uniform")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Magnet:
+    """A pull of the policy towards a reference (magnetic mirror descent when the reference stands or moves slowly)."""
+
+    weight: float = 0.0
+    """Nats of KL per unit of advantage at the start; 0 for no pull."""
+    final_weight: float = 0.0
+    """The weight at the end of the run."""
+    weight_hold: float = 0.0
+    """Share of the run before the weight starts to move, in [0, 1)."""
+    weight_shape: str = "geometric"
+    """How it moves: linear, geometric or cosine."""
+    reference: str = "initial"
+    """`initial`: the weights the run started from. `moving`: a slow running mean. `uniform`: every token alike."""
+    reference_decay: float = 0.999
+    """Only with `moving`: share of the old reference that an update keeps, in [0, 1]."""
+    estimator: str = "exact"
+    """KL per token: `exact` over the vocabulary, or k1, k2, k3 from the sampled token."""
+
+    def __post_init__(self) -> None:
+        check_schedule("weight", self.weight, self.final_weight, self.weight_hold, self.weight_shape)
+        require_choice("reference", self.reference, REFERENCES)
+        require_choice("estimator", self.estimator, ("exact", *ESTIMATORS))
+        require_between("reference_decay", self.reference_decay, 0.0, 1.0)
+        if self.reference == "uniform" and self.estimator != "exact":
+            raise ValueError(f"a uniform reference needs estimator exact: got {self.estimator!r}")
+
+    def weight_at(self, progress: float) -> float:
+        """The weight when this share of the run is over."""
+        return scheduled(
+            self.weight, self.final_weight, hold=self.weight_hold, shape=self.weight_shape, progress=progress
+        )
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a second set of weights is kept."""
+        return self.reference != "uniform" and bool(self.weight or self.final_weight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What one update minimises."""
+
+    clip_low: float = 0.2
+    """Lower clip distance of the ratio, in [0, 1]."""
+    clip_high: float = 0.2
+    """Upper clip distance of the ratio, at least 0."""
+    dual_clip: float | None = None
+    """Ceiling of the loss at negative advantages, in multiples of the advantage, above 1; null for none."""
+    aggregation: str = "token-mean"
+    """How tokens add up, see `aggregate`."""
+    constant: float | None = None
+    """Divisor of seq-mean-token-sum-norm, in tokens; null: the widest sample of the batch."""
+    divide_by_sequences: bool = False
+    """seq-mean-token-sum-norm only: divide by the number of sequences too."""
+    entropy_weight: float = 0.0
+    """Nats of entropy per unit of advantage."""
+
+    def __post_init__(self) -> None:
+        require_between("clip_low", self.clip_low, 0.0, 1.0)
+        require_between("clip_high", self.clip_high, 0.0)
+        require_between("entropy_weight", self.entropy_weight, 0.0)
+        if self.dual_clip is not None:
+            require_between("dual_clip", self.dual_clip, 1.0, open_low=True)
+        self.weights(torch.ones(1, 1, dtype=torch.bool), Totals(1, 1))  # refuses settings that do not go together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """How the weights move."""
+
+    learning_rate: float = 1e-6
+    """Adam's step at the start, in weights per update."""
+    final_learning_rate: float = 1e-6
+    """The step at the end of the run."""
+    learning_rate_hold: float = 0.0
+    """Share of the run before it starts to move, in [0, 1)."""
+    learning_rate_shape: str = "linear"
+    """How it moves: linear, geometric or cosine."""
+    warmup_steps: int = 0
+    """Updates over which the step grows from 0."""
+    beta1: float = 0.9
+    """Adam's decay of the gradient mean, per update."""
+    beta2: float = 0.95
+    """Adam's decay of the gradient square mean, per update."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay, per unit of learning rate."""
+    max_grad_norm: float = 1.0
+    """Longer gradients are cut to this length."""
+    epochs: int = 1
+    """Passes over each batch."""
+    micro_batch_tokens: int = 16_384
+    """Most tokens, padding included, in one forward and backward pass."""
+    mean_decay: float = 0.0
+    """Share of the running mean of the weights that an update keeps, in [0, 1); 0 keeps no mean."""
+    old_logprobs: str = "sampler"
+    """Denominator of the ratio: the `sampler`'s log-probs, or the `trainer`'s, computed again before the update."""
+
+    def __post_init__(self) -> None:
+        require_between("learning_rate", self.learning_rate, 0.0, open_low=True)
+        check_schedule(
+            "learning_rate",
+            self.learning_rate,
+            self.final_learning_rate,
+            self.learning_rate_hold,
+            self.learning_rate_shape,
+        )
+        for name in ("beta1", "beta2", "mean_decay"):
+            require_between(name, getattr(self, name), 0.0, 0.999999)
+        require_between("max_grad_norm", self.max_grad_norm, 0.0, open_low=True)
+        require_between("weight_decay", self.weight_decay, 0.0)
+        require_between("epochs", self.epochs, 1)
+        require_between("micro_batch_tokens", self.micro_batch_tokens, 1)
+        require_between("warmup_steps", self.warmup_steps, 0)
+        if self.old_logprobs not in ("sampler", "trainer"):
+            raise ValueError(f"old_logprobs is sampler or trainer: got {self.old_logprobs!r}")
+
+    def learning_rate_at(self, progress: float, updates: int) -> float:
+        """Adam's step when this share of the run is over and so many updates were made."""
+        rate = scheduled(
+            self.learning_rate,
+            self.final_learning_rate,
+            hold=self.learning_rate_hold,
+            shape=self.learning_rate_shape,
+            progress=progress,
+        )
+        return rate * min(1.0, (updates + 1) / self.warmup_steps) if self.warmup_steps else rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SFT:
+    """Settings of the warm start."""
+
+    steps: int = 200
+    """Updates; 0 leaves the model as it is."""
+    games: int = 2_000
+    """Scripted games to learn from."""
+    batch: int = 256
+    """Samples (rows) per update."""
+    learning_rate: float = 3e-3
+    """Adam's step at the start, in weights per update; it falls to 0 along a cosine."""
+    teacher: str = "random"
+    """The scripted agent that plays every seat."""
+
+    def __post_init__(self) -> None:
+        require_between("sft.steps", self.steps, 0)
+        require_between("sft.games", self.games, 1)
+        require_between("sft.batch", self.batch, 1)
+        require_between("sft.learning_rate", self.learning_rate, 0.0, open_low=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlgorithmSettings:
+    """A recipe: how credit is given and what an update minimises."""
+
+    name: str = "custom"
+    """What the recipe is called."""
+    credit: str = "rae"
+    """Credit method, see `turnwise.algorithms.credit.CREDITS`."""
+    credit_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that method."""
+    group_size: int = 1
+    """Episodes that share one task and seed (GRPO, RLOO)."""
+    objective: Objective = Objective()
+    magnet: Magnet = Magnet()
+    optimisation: Optimisation = Optimisation()
+    cite: str = ""
+    """The paper of the recipe."""
+
+    def __post_init__(self) -> None:
+        require_choice("credit", self.credit, sorted(CREDITS))
+        require_between("group_size", self.group_size, 1)
+        self.credit_record()
+
+    def credit_record(self) -> Any:
+        """The settings record of the credit method."""
+        return build(CREDITS[self.credit].settings, self.credit_settings, "credit_settings")

@@ -1,0 +1,162 @@
+"""Every setting of a training run, as frozen records. The groups in configs/ restate them with their units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from turnwise.agents.context import ContextSettings
+from turnwise.agents.sampling import Sampling
+from turnwise.agents.tiny import TinyModel
+from turnwise.algorithms.checks import require_between, require_choice
+from turnwise.algorithms.recipes import SFT, AlgorithmSettings
+from turnwise.envs.invalid import invalid_policy
+from turnwise.envs.registry import make_game
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSettings:
+    """Which game is played, and under which rules of the house."""
+
+    id: str
+    """Id of the environment."""
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the game."""
+    invalid: str = "forfeit"
+    """What an invalid reply leads to: forfeit, retry(k), random_legal, penalty(x), noop, spiral."""
+    max_turns: int | None = 50
+    """Replies after which an episode is truncated; null for no limit."""
+
+    def __post_init__(self) -> None:
+        try:
+            make_game(self.id, **self.kwargs)
+        except TypeError as error:
+            raise ValueError(f"env.kwargs does not fit {self.id}: {error}") from None
+        invalid_policy(self.invalid)
+        if self.max_turns is not None:
+            require_between("max_turns", self.max_turns, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """How the policy speaks, and who sits opposite."""
+
+    opponent: str = "self"
+    """`self`: the policy plays every seat. Else a scripted agent, or a folder with frozen weights; seats alternate."""
+    sampling: Sampling = Sampling()
+    context: ContextSettings = ContextSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What samples the tokens."""
+
+    name: str = "local"
+    """`local`: transformers in this process."""
+    device: str = "auto"
+    """auto (CUDA where there is one), cpu, cuda, cuda:N."""
+    dtype: str = "auto"
+    """auto (bfloat16 on CUDA, float32 elsewhere), float32, bfloat16."""
+    threads: int | None = None
+    """Threads of torch on a CPU; null: 1 below 20 million parameters, else one per core."""
+    batch_tokens: int = 65_536
+    """Most prompt tokens, padding included, in one forward pass."""
+    concurrency: int = 1024
+    """Most episodes alive at once."""
+
+    def __post_init__(self) -> None:
+        require_choice("name", self.name, ("local",))
+        require_choice("dtype", self.dtype, ("auto", "float32", "bfloat16"))
+        require_between("batch_tokens", self.batch_tokens, 1)
+        require_between("concurrency", self.concurrency, 1)
+        if self.threads is not None:
+            require_between("threads", self.threads, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Which weights learn."""
+
+    path: str | None = None
+    """Folder or hub id of a causal language model; null builds the tiny one."""
+    chat_template: str | None = None
+    """A shipped template (chatml, llama3) in place of the tokenizer's own."""
+    trust_remote_code: bool = False
+    """Run code that comes with the model: only for models whose authors you trust."""
+    prompt: str = "full"
+    """Wording of the observations: `full` with rules, `compact` for tiny models."""
+    tiny: TinyModel = TinyModel()
+    sft: SFT = SFT(steps=0)
+    """Warm start before reinforcement learning; steps 0 for none."""
+
+    def __post_init__(self) -> None:
+        require_choice("prompt", self.prompt, ("full", "compact"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSettings:
+    """When and how well the policy plays, on seeds that training never sees."""
+
+    every: int = 50
+    """Steps between evaluations; 0 for the end only."""
+    method: str = "auto"
+    """`exact` (NashConv over every information state), `win_rate`, or auto: exact where the game is small enough."""
+    opponents: tuple[str, ...] = ("random",)
+    """Scripted agents to play against with method win_rate."""
+    games: int = 200
+    """Games per opponent, seats swapped."""
+    final_games: int = 1000
+    """The same at the end of the run."""
+
+    def __post_init__(self) -> None:
+        require_choice("method", self.method, ("auto", "exact", "win_rate"))
+        require_between("every", self.every, 0)
+        require_between("games", self.games, 2)
+        require_between("final_games", self.final_games, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """One training run."""
+
+    env: EnvSettings
+    agent: AgentSettings = AgentSettings()
+    engine: EngineSettings = EngineSettings()
+    model: ModelSettings = ModelSettings()
+    algorithm: AlgorithmSettings = AlgorithmSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    name: str | None = None
+    """What the run is called; null: after its environment and its algorithm."""
+    run_dir: str | None = None
+    """Folder of the run; null: runs/<name>-<date and time>."""
+    seed: int = 0
+    """All randomness of the run comes from it."""
+    steps: int = 100
+    """Updates of the weights."""
+    games_per_step: int = 64
+    """Episodes per update."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints; one at the end in any case."""
+    checkpoints_kept: int = 2
+    """Newest checkpoints kept, besides the best one."""
+    tensorboard: bool = True
+    """Write TensorBoard events too."""
+
+    def __post_init__(self) -> None:
+        require_between("steps", self.steps, 1)
+        require_between("games_per_step", self.games_per_step, 1)
+        require_between("checkpoint_every", self.checkpoint_every, 1)
+        require_between("checkpoints_kept", self.checkpoints_kept, 1)
+        require_between("seed", self.seed, 0)
+        if self.games_per_step % self.algorithm.group_size:
+            raise ValueError(
+                f"games_per_step is a multiple of algorithm.group_size: got {self.games_per_step} and "
+                f"{self.algorithm.group_size}"
+            )
+
+    @property
+    def title(self) -> str:
+        """The run's name."""
+        game = self.env.id.removesuffix("-LLM").replace("/", "_").lower()
+        return self.name or f"{game}-{self.algorithm.name}"

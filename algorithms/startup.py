@@ -1,0 +1,120 @@
+"""From settings to a policy that can speak: model, tokenizer, context, engine, agent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from turnwise.agents.context import ChatContext
+from turnwise.agents.language import LanguageAgent
+from turnwise.agents.local import LocalEngine
+from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
+from turnwise.agents.rollout import Agent
+from turnwise.agents.scripted import scripted_agent
+from turnwise.agents.tiny import build_model, build_tokenizer
+from turnwise.algorithms.checkpoint import weights_of
+from turnwise.algorithms.league import LEARNER, OPPONENT
+from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.sft import scripted_games, spoken_texts, warm_start
+
+SMALL_MODEL = 20_000_000
+"""Parameters below which one thread is the fastest: the model's operations are too small to share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A model and what it needs to speak."""
+
+    model: Any
+    tokenizer: Any
+    context: ChatContext
+    engine: LocalEngine
+    agent: LanguageAgent
+
+
+def say_nothing(message: str) -> None:
+    """A reporter for those who do not want to hear."""
+
+
+def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing) -> Policy:
+    """The policy that a run starts with: a tiny model made for its game, or pretrained weights; warm-started if asked."""
+    device = pick_device(settings.engine.device)
+    sft = settings.model.sft
+    episodes = []
+    if sft.steps or settings.model.path is None:
+        say(f"playing {sft.games:,} scripted games of {settings.env.id}")
+        episodes = scripted_games(sft, settings.env.id, settings.env.kwargs, settings.seed)
+    if settings.model.path is None:
+        tokenizer = build_tokenizer(spoken_texts(episodes), settings.model.tiny.vocabulary)
+        model = build_model(settings.model.tiny, tokenizer, settings.seed).to(device)
+        say(f"built a model of {sum(p.numel() for p in model.parameters()):,} parameters")
+    else:
+        model, tokenizer = _load(settings, settings.model.path)
+    policy = dress(settings, model, tokenizer)
+    if sft.steps:
+        loss = warm_start(model, policy.context, episodes, sft, seed=settings.seed)
+        say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
+    return policy
+
+
+def saved_policy(settings: RunSettings, folder: Path) -> Policy:
+    """The policy of a saved model folder, under a run's settings."""
+    model, tokenizer = _load(settings, str(folder))
+    return dress(settings, model, tokenizer)
+
+
+def dress(settings: RunSettings, model: Any, tokenizer: Any) -> Policy:
+    """Context, engine and agent around a model. Raises TemplateError where its chat template rewrites history."""
+    _set_threads(settings, model)
+    context = ChatContext(tokenizer, settings.agent.context, settings.model.chat_template)
+    engine = LocalEngine(
+        model,
+        end_id=context.end_id,
+        pad_id=tokenizer.pad_token_id,
+        decode=context.decode,
+        batch_tokens=settings.engine.batch_tokens,
+    )
+    return Policy(model, tokenizer, context, engine, LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER))
+
+
+def voice_of(policy: Policy, model: Any) -> LanguageAgent:
+    """An agent that speaks as the policy does, with other weights."""
+    engine = LocalEngine(
+        model,
+        end_id=policy.context.end_id,
+        pad_id=policy.tokenizer.pad_token_id,
+        decode=policy.context.decode,
+        batch_tokens=policy.engine.batch_tokens,
+    )
+    return LanguageAgent(engine, policy.context, policy.agent.sampling, name=LEARNER)
+
+
+def make_opponent(settings: RunSettings, name: str) -> Agent:
+    """A scripted agent, or the frozen weights of a folder. Raises ValueError with both ways if it is neither."""
+    folder = Path(name).expanduser()
+    if folder.exists():
+        agent = saved_policy(replace(settings, model=replace(settings.model, path=name)), weights_of(folder)).agent
+        agent.name = OPPONENT
+        return agent
+    scripted = scripted_agent(name)
+    scripted.name = OPPONENT
+    return scripted
+
+
+def _load(settings: RunSettings, path: str) -> tuple[Any, Any]:
+    device = pick_device(settings.engine.device)
+    dtype = pick_dtype(settings.engine.dtype, device)
+    if Path(path).exists():
+        path = str(weights_of(Path(path)))
+    return load_pretrained(path, device=device, dtype=dtype, trust_remote_code=settings.model.trust_remote_code)
+
+
+def _set_threads(settings: RunSettings, model: Any) -> None:
+    """The count does not depend on a measurement, so that two runs of one seed give the same numbers."""
+    small = sum(p.numel() for p in model.parameters()) < SMALL_MODEL
+    torch.set_num_threads(settings.engine.threads or (1 if small else os.cpu_count() or 1))

@@ -1,0 +1,146 @@
+"""The `turnwise` command: compose, build, call; nothing else happens here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="A gym and a trainer for language-model agents that act over many turns.", no_args_is_help=True)
+_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
+    from turnwise.algorithms.files import RunFolderError
+    from turnwise.algorithms.learner import NotFinite
+
+    try:
+        yield
+    except (ValueError, ImportError, OSError, RunFolderError, NotFinite) as error:
+        typer.echo(f"turnwise: {error}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        typer.echo("turnwise: stopped; go on with turnwise train --resume RUN", err=True)
+        raise typer.Exit(130) from None
+
+
+@app.command(context_settings=_OVERRIDES)
+def train(
+    ctx: typer.Context,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.", metavar="RUN")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the effective settings and stop.")] = False,
+) -> None:
+    """Train an agent: turnwise train env=kuhn_poker algorithm=spiral seed=1
+
+    Any setting is given as KEY=VALUE; env, agent, engine, model, algorithm and experiment choose groups of settings.
+    """
+    from turnwise.algorithms.compose import compose, dump_config, load_config, run_settings
+
+    with _plain_errors():
+        if resume is not None:
+            if ctx.args:
+                raise ValueError(f"a resumed run keeps its settings: leave out {' '.join(ctx.args)}")
+            return _train(load_config(resume), resume)
+        config = compose(ctx.args)
+        settings = run_settings(config)
+        if dry_run:
+            return typer.echo(dump_config(config))
+        if config.get("sweep"):
+            from turnwise.algorithms.sweep import run_sweep
+
+            return run_sweep(config["sweep"], ctx.args, settings.run_dir, typer.echo)
+        return _train(config, _new_folder(settings.run_dir, settings.title))
+
+
+def _train(config: dict[str, Any], run_dir: Path) -> None:
+    """Run or go on, with everything shown."""
+    from turnwise.algorithms.checkpoint import steps_saved
+    from turnwise.algorithms.compose import CONFIG, dump_config, run_settings
+    from turnwise.algorithms.files import write_atomically
+    from turnwise.algorithms.progress import Progress, summary_table
+    from turnwise.algorithms.trainer import train as run
+
+    settings = run_settings(config)
+    typer.echo(f"run folder: {run_dir}")
+    if not (run_dir / CONFIG).exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run_dir / CONFIG, dump_config(config))
+    done = steps_saved(run_dir)
+    with Progress(settings.steps, done_steps=done[-1] if done else 0) as progress:
+        summary = run(settings, run_dir, observe=progress.update, say=typer.echo)
+    summary_table(summary)
+    typer.echo(f"report: {run_dir / 'report.html'}")
+
+
+def _new_folder(run_dir: str | None, title: str) -> Path:
+    """Where a new run goes. Raises ValueError where something else stands there."""
+    if run_dir is None:
+        return Path("runs") / f"{title}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = Path(run_dir)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is not empty; go on with turnwise train --resume {folder}, or choose another run_dir")
+    return folder
+
+
+@app.command(context_settings=_OVERRIDES)
+def sft(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder for the model.", metavar="FOLDER")],
+) -> None:
+    """Only the warm start: turnwise sft --out models/kuhn env=kuhn_poker (settings as for train)"""
+    from turnwise.agents.tiny import save_model
+    from turnwise.algorithms.compose import compose, run_settings
+    from turnwise.algorithms.startup import fresh_policy
+
+    with _plain_errors():
+        settings = run_settings(compose(ctx.args))
+        if not settings.model.sft.steps:
+            raise ValueError("nothing to do with model.sft.steps=0; give a number of updates")
+        folder = _new_folder(str(out), "")
+        policy = fresh_policy(settings, typer.echo)
+        save_model(policy.model, policy.tokenizer, folder)
+        typer.echo(f"model: {folder}")
+
+
+@app.command("eval", context_settings=_OVERRIDES)
+def evaluate(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="A run folder, a checkpoint or a model folder.")],
+    opponents: Annotated[str, typer.Option(help="Whom to play: random,first_legal,optimal,mcts(100),FOLDER")] = "random",
+    games: Annotated[int, typer.Option(help="Games per opponent, seats swapped.")] = 1000,
+    prefixes: Annotated[int, typer.Option(help="Sampled replies per information state; 0: sum the known ones.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How well an agent plays: turnwise eval runs/kuhn --opponents random,optimal
+
+    NashConv where the game can be enumerated, and win rates with 95% intervals. Further settings as KEY=VALUE.
+    """
+    from turnwise.algorithms.evaluate import evaluate_folder, print_evaluation
+
+    with _plain_errors():
+        found = evaluate_folder(run, ctx.args, opponents.split(","), games, prefixes)
+        print_evaluation(found, as_json=as_json)
+
+
+@app.command("list")
+def list_names(what: Annotated[str, typer.Argument(help="envs, agents, algorithms, models or experiments")]) -> None:
+    """What there is to choose from: turnwise list envs"""
+    from turnwise.algorithms.catalogue import catalogue
+
+    with _plain_errors():
+        typer.echo(catalogue(what))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Write the report page of a run again: turnwise report runs/kuhn"""
+    from turnwise.algorithms.report import write_report
+
+    with _plain_errors():
+        typer.echo(f"report: {write_report(run)}")
