@@ -14,7 +14,7 @@ TIME_PARTS = ("rollout", "credit", "pack", "update")
 
 
 def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel | None:
-    """The main measure over training with its kin (`nash_conv`, `nash_conv_last`, ...); None where nothing was evaluated."""
+    """The main measure over training with its kin (`nash_conv_last`, ...); None where nothing was evaluated."""
     measured = [record["eval"] for record in records if isinstance(record.get("eval"), Mapping)]
     main = main_measure(measured[0]) if measured else None
     if main is None:
