@@ -193,9 +193,9 @@ class Transcript:
             )
 
     def reply(self, completion_ids: tuple[int, ...], shown: str) -> None:
-        """Append what the policy sampled, as the ids it sampled; `shown` stands for it where turns are rendered anew.
+        """Append what the policy sampled, as the ids that it sampled.
 
-        No ids at all (a reply of something that does not sample) stand for `shown` as this context would encode it.
+        `shown` stands for it where turns are rendered anew.
         """
         self._actions.append(shown)
         self._closed = bool(completion_ids) and completion_ids[-1] == self._context.end_id

@@ -141,7 +141,9 @@ class _Table:
         """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
         seats, known, needed = self.plan.seats, self.rollout.agents, self.referee.game.seats
         if seats.keys() != set(needed):
-            raise ValueError(f"a plan for {self.plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
+            raise ValueError(
+                f"a plan for {self.plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}"
+            )
         for name in seats.values():
             if name not in known:
                 raise ValueError(

@@ -17,7 +17,7 @@ Choice = Callable[[TextGame, np.random.Generator], str]
 
 
 class ScriptedAgent:
-    """Replies with the action that `choose(game, rng)` picks; `talk` puts the game's lead-in (its card, say) before it."""
+    """Replies with the action that `choose(game, rng)` picks; `talk` puts the game's lead-in (say, its card) first."""
 
     def __init__(self, name: str, choose: Choice, *, talk: bool = False) -> None:
         self.name, self.choose, self.talk = name, choose, talk
@@ -52,9 +52,9 @@ def mcts(simulations: int = 100) -> Choice:
 
         kind = game.spiel_game.get_type() if hasattr(game, "spiel_game") else None
         if kind is None or kind.information != pyspiel.GameType.Information.PERFECT_INFORMATION:
-            name = kind.short_name if kind else type(game).__name__
+            what = kind.short_name if kind else type(game).__name__
             raise Unsupported(
-                f"mcts plays OpenSpiel's games of perfect information, since it sees the state: got {name}"
+                f"mcts plays OpenSpiel's games of perfect information, since it sees the state: got {what}"
             )
         seed = int(rng.integers(2**31))
         evaluator = pyspiel.RandomRolloutEvaluator(1, seed)

@@ -1,8 +1,8 @@
 """Turns to tensors. Rows with the same tokens are forwarded once, and every turn looks its log-probs up there.
 
-A row is one stretch of tokens in which the policy spoke once or more. A turn whose prompt is an earlier row plus nothing
-but text that was appended goes on in that row, so an append-only conversation is one row however many turns it has; any
-other turn starts a row of its own.
+A row is one stretch of tokens in which the policy spoke once or more. A turn whose prompt is an earlier row plus
+nothing but text that was appended goes on in that row, so an append-only conversation is one row however many turns it
+has; any other turn starts a row of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Row:
 class Batch:
     """R distinct rows of at most L tokens, M trained tokens in them, N samples of at most T trained tokens.
 
-    A sample is one seat's share of one episode in one row: the sequence of the loss. Several samples may look into one row.
+    A sample is one seat's share of one episode in one row: the sequence of the loss. Several may look into one row.
     """
 
     ids: Tensor
@@ -99,7 +99,7 @@ def samples_of(episode: Episode, advantages: Sequence[float | None]) -> list[Sam
 
 
 def pack(episodes: Sequence[Episode], advantages: Advantages, *, pad_id: int) -> Batch | None:
-    """The batch of every trained turn, or None where nothing is trained. `advantages`: one per turn, None: not trained."""
+    """The batch of every trained turn, or None where there is none. `advantages`: one per turn, None: not trained."""
     samples = [s for episode, values in zip(episodes, advantages, strict=True) for s in samples_of(episode, values)]
     return pack_samples(samples, pad_id=pad_id) if samples else None
 

@@ -7,6 +7,10 @@ import math
 from collections.abc import Sequence
 
 
+class NotFinite(RuntimeError):
+    """A loss or gradient was NaN or infinite; the weights were not touched."""
+
+
 def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raises ValueError, naming the nearest valid one, unless `value` is one of `choices`."""
     if value in choices:

@@ -12,12 +12,9 @@ from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
 from turnwise.algorithms.batch import Batch, blocks, take_rows, to_device
+from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.objective import policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, require_plain_head, score
-
-
-class NotFinite(RuntimeError):
-    """A loss or gradient was NaN or infinite; the weights were not touched."""
 
 
 class Learner:

@@ -13,6 +13,7 @@ from turnwise.algorithms.ratios import token_ratio
 from turnwise.algorithms.recipes import Magnet, Objective
 from turnwise.algorithms.regularize import entropy, exact_kl, sampled_kl
 
+
 def policy_objective(
     scores: Scores,
     reference: Tensor | None,

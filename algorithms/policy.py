@@ -60,6 +60,6 @@ def _body_and_head(model: Any) -> tuple[Any, Any]:
 
 def _logits(model: Any, hidden: Tensor) -> Tensor:
     """[..., V] float32 from hidden states [..., H]."""
-    logits = _body_and_head(model)[1](hidden).float()
+    logits: Tensor = _body_and_head(model)[1](hidden).float()
     softcap = getattr(model.config, "final_logit_softcapping", None)
     return softcap * torch.tanh(logits / softcap) if softcap else logits

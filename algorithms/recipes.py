@@ -80,7 +80,14 @@ class Objective:
         require_between("entropy_weight", self.entropy_weight, 0.0)
         if self.dual_clip is not None:
             require_between("dual_clip", self.dual_clip, 1.0, open_low=True)
-        self.weights(torch.ones(1, 1, dtype=torch.bool), Totals(1, 1))  # refuses settings that do not go together
+        norm = self.aggregation == "seq-mean-token-sum-norm"
+        if not norm and (self.constant is not None or self.divide_by_sequences):
+            raise ValueError(
+                "constant and divide_by_sequences belong to aggregation seq-mean-token-sum-norm: "
+                f"got {self.aggregation!r}"
+            )
+        if self.constant is not None:
+            require_between("constant", self.constant, 0.0, open_low=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="A gym and a trainer for language-model agents that act over many turns.", no_args_is_help=True)
+app = typer.Typer(help="A gym and a trainer for language-model agents that act over many turns.", no_args_is_help=True, pretty_exceptions_enable=False)
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
+    from turnwise.algorithms.checks import NotFinite
     from turnwise.algorithms.files import RunFolderError
-    from turnwise.algorithms.learner import NotFinite
 
     try:
         yield
