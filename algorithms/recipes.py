@@ -80,6 +80,7 @@ class Objective:
         require_between("entropy_weight", self.entropy_weight, 0.0)
         if self.dual_clip is not None:
             require_between("dual_clip", self.dual_clip, 1.0, open_low=True)
+        require_choice("aggregation", self.aggregation, AGGREGATIONS)
         norm = self.aggregation == "seq-mean-token-sum-norm"
         if not norm and (self.constant is not None or self.divide_by_sequences):
             raise ValueError(
