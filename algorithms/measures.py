@@ -8,11 +8,8 @@ from typing import Any
 
 LABELS = {
     "nash_conv": "NashConv",
-    "nash_conv_start": "NashConv at the start",
-    "nash_conv_last": "NashConv, last weights",
-    "nash_conv_mean": "NashConv, running mean of weights",
-    "nash_conv_uniform": "NashConv, uniform play",
     "exploitability": "Exploitability",
+    "not_lost": "Games not lost",
     "us_outside_model_per_turn": "Outside the model, per turn",
     "time_outside_model": "Outside the model, share of time",
     "illegal_rate": "Illegal replies",
@@ -25,6 +22,13 @@ LABELS = {
     "grad_norm": "Gradient norm",
     "reply_tokens": "Tokens per reply",
 }
+_ENDINGS = {
+    "_start": ", at the start",
+    "_best": ", best",
+    "_last": ", last weights",
+    "_mean": ", running mean of weights",
+    "_uniform": ", uniform play",
+}
 _LOWER = ("nash_conv", "exploitability", "loss")
 _SHARES = ("_rate", "illegal_mass", "time_outside_model", "clip_fraction", "not_lost")
 
@@ -34,8 +38,9 @@ def label(name: str) -> str:
     if name in LABELS:
         return LABELS[name]
     head, *rest = name.split("/")
-    words = LABELS.get(head, head.replace("_", " ").capitalize())
-    return ", ".join([words, *rest])
+    stem, ending = _stem(head)
+    words = LABELS.get(head, LABELS.get(stem, "") and LABELS[stem] + _ENDINGS.get(ending, ""))
+    return ", ".join([words or head.replace("_", " ").capitalize(), *rest])
 
 
 def shown(name: str, value: Any) -> str:
@@ -46,16 +51,21 @@ def shown(name: str, value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return "-"
-    head = name.split("/")[0]
     if name == "seconds" or name.endswith("_seconds"):
         return duration(value)
     if name.startswith("us_"):
         return f"{value:,.0f} µs"
-    if head.endswith(_SHARES) and head != "learning_rate":
+    if is_share(name):
         return f"{100 * value:.2f}%" if 0 < abs(value) < 0.01 else f"{100 * value:.1f}%"
     if isinstance(value, int):
         return f"{value:,}" if name != "seed" else str(value)
     return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.3f}"
+
+
+def is_share(name: str) -> bool:
+    """Whether the values of this measure are shares of 1."""
+    stem, _ = _stem(name.split("/")[0])
+    return stem.endswith(_SHARES) and stem != "learning_rate"
 
 
 def duration(seconds: float) -> str:
@@ -92,6 +102,16 @@ def column(records: Sequence[Mapping[str, Any]], name: str, along: str = "step")
     return [x for x, _ in pairs], [y for _, y in pairs]
 
 
+def with_start(records: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The records, led by one of step 0: the main measure before the first update, where the summary knows it."""
+    measured = [record["eval"] for record in records if isinstance(record.get("eval"), Mapping)]
+    name = main_measure(measured[0]) if measured else None
+    start = None if name is None else summary.get(f"{name}_start")
+    if start is None or records[0]["step"] < 1:
+        return list(records)
+    return [{"step": 0, "games": 0, "turns": 0, "eval": {name: start}}, *records]
+
+
 def dig(record: Mapping[str, Any], name: str) -> Any:
     """The value under `name`, which may be a key itself or lead inwards: `return/player_0`, `eval/nash_conv`."""
     if name in record:
@@ -110,3 +130,9 @@ def names_under(records: Sequence[Mapping[str, Any]], group: str) -> list[str]:
         if isinstance(inner, Mapping):
             names |= dict.fromkeys(f"{group}/{name}" for name in inner)
     return list(names)
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """`nash_conv_best` -> (`nash_conv`, `_best`)."""
+    ending = next((ending for ending in _ENDINGS if name.endswith(ending)), "")
+    return name.removesuffix(ending), ending

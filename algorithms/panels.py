@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from turnwise.algorithms.measures import column, label, main_measure, names_under
+from turnwise.algorithms.measures import column, is_share, label, main_measure, names_under
 from turnwise.algorithms.plots import Curve, Panel
 
 Records = Sequence[Mapping[str, Any]]
@@ -19,13 +19,16 @@ def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel
     main = main_measure(measured[0]) if measured else None
     if main is None:
         return None
-    kin = [name for name in measured[0] if name.split("/")[0].startswith(main.split("/")[0])]
-    share = main.startswith("not_lost") or main.endswith("_rate")
-    names = [f"eval/{name}" for name in kin]
-    if any(column(records, name) == column(records, f"eval/{main}") for name in names if name != f"eval/{main}"):
-        names.remove(f"eval/{main}")  # what is reported is one of its kin all along: one line for both
+    x, y = column(records, f"eval/{main}")
+    reported = dict(zip(x, y, strict=True))
+    curves = [Curve(label(main), x, y)]
+    for name in measured[-1]:
+        x, y = column(records, f"eval/{name}")
+        is_kin = name != main and name.split("/")[0].startswith(main)
+        if is_kin and y != [reported.get(step) for step in x]:  # else it is what is reported, under a second name
+            curves.append(Curve(label(name), x, y))
     lines = tuple(references.items())
-    return _panel(records, label(main), names, share=share, references=lines, markers=True)
+    return Panel(title=label(main), curves=tuple(curves), share=is_share(main), references=lines, markers=True)
 
 
 def training_panels(records: Records) -> list[Panel]:
@@ -70,6 +73,4 @@ def _panel(records: Records, title: str, names: Sequence[str], **settings: Any) 
 def _short(name: str) -> str:
     """The line's own name: within a group what follows the group."""
     head, _, rest = name.partition("/")
-    if head == "eval":
-        return label(rest)
     return rest if rest and head in ("return", "win_rate", "baseline") else label(name)

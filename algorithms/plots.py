@@ -132,11 +132,10 @@ def stretches(x: Sequence[float], y: Sequence[float], most: int = BUCKETS) -> tu
 def inline_svg(figure: Figure, name: str, description: str) -> str:
     """An `<svg>` element to stand in a page: no address in it, colours as CSS variables, ids of its own by `name`."""
     from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     text = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        FigureCanvasSVG(figure).print_svg(text)
+        figure.savefig(text, format="svg")
     svg = text.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
@@ -152,6 +151,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
 
 def _empty(size: tuple[float, float]) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=size, layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
@@ -163,8 +163,8 @@ def _empty(size: tuple[float, float]) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.xaxis.label.set(color=INK, size=8)
     axes.yaxis.label.set(color=INK, size=8)
-    axes.xaxis.get_major_locator().set_params(nbins=6, integer=True)
-    axes.yaxis.get_major_locator().set_params(nbins=5)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     return figure, axes
 
 

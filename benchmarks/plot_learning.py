@@ -2,19 +2,20 @@
 
     python benchmarks/plot_learning.py runs/kuhn-0 runs/kuhn-1 runs/kuhn-2 --out docs/learning_curve.png
 
-The ending of --out (png, svg, pdf) says the format. Horizontal lines come from the first run's evaluation.json.
+The ending of --out (png, svg, pdf) says the format. The start comes from summary.json, the horizontal lines
+from the first run's evaluation.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from turnwise.algorithms.files import RunFolderError
+from turnwise.algorithms.measures import with_start
 from turnwise.algorithms.plots import draw_learning
+from turnwise.algorithms.report_tables import read_object
 from turnwise.algorithms.runlog import read_metrics
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -41,18 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def draw_to(out: Path, runs: list[Path], measure: str, along: str) -> None:
     """Write the picture of these runs. Raises: as `draw_learning`; RunFolderError where a folder is no run."""
-    records = {str(run): read_metrics(run) for run in runs}
-    figure = draw_learning(records, measure=measure, along=along, references=references(runs[0]))
+    records = {str(run): with_start(read_metrics(run), read_object(run / "summary.json") or {}) for run in runs}
+    lines = (read_object(runs[0] / "evaluation.json") or {}).get("references", {})
+    figure = draw_learning(records, measure=measure, along=along, references=lines)
     figure.set_facecolor("white")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=160)
-
-
-def references(run: Path) -> dict[str, float]:
-    """Name -> height of the lines to compare with; {} where the run was not evaluated."""
-    path = run / "evaluation.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {str(name): float(height) for name, height in found.get("references", {}).items()}
 
 
 if __name__ == "__main__":

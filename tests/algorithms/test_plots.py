@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from turnwise.algorithms.measures import best, column, dig, duration, label, main_measure, names_under, shown
+from turnwise.algorithms.measures import (
+    best,
+    column,
+    dig,
+    duration,
+    label,
+    main_measure,
+    names_under,
+    shown,
+    with_start,
+)
 from turnwise.algorithms.panels import evaluation_panel, time_panel, training_panels
 from turnwise.algorithms.plots import SERIES, Curve, Panel, draw, draw_learning, inline_svg, spread, stretches
 from turnwise.algorithms.runlog import RunLog
@@ -48,18 +58,32 @@ def test_measures_in_print() -> None:
         "1 h 00 min",
     ]
     assert [label(name) for name in ("nash_conv", "win_rate/player_0")] == ["NashConv", "Win rate, player_0"]
+    assert [label(f"nash_conv{end}") for end in ("_start", "_best")] == ["NashConv, at the start", "NashConv, best"]
+    assert [label(name) for name in ("best_checkpoint", "x_start")] == ["Best checkpoint", "X start"]
+    assert [shown("not_lost_start", 0.5), shown("not_lost/random", 0.5)] == ["50.0%", "50.0%"]
     assert main_measure({"exploitability": 1.0, "nash_conv": 2.0}) == "nash_conv"
     assert main_measure({"note": "x", "not_lost/random": 0.5}) == "not_lost/random"
     assert main_measure({}) is None
     assert [best("nash_conv_mean", [0.3, 0.1, 0.2]), best("not_lost/random", [0.5, 0.9])] == [0.1, 0.9]
 
 
-def test_a_line_that_repeats_the_main_measure_is_drawn_once() -> None:
-    panel = evaluation_panel(RECORDS[:1], {"uniform": 0.9167})
+def test_the_reported_weights_are_drawn_once_from_the_start_on() -> None:
+    panel = evaluation_panel(with_start(RECORDS, {"nash_conv_start": 0.95}), {"uniform": 0.9167})
     assert panel is not None
     assert panel.references == (("uniform", 0.9167),)
-    assert [curve.label for curve in panel.curves] == ["NashConv, running mean of weights"]
+    assert not panel.share
+    drawn = [(curve.label, list(curve.x), list(curve.y)) for curve in panel.curves]
+    assert drawn == [("NashConv", [0, 1, 3], [0.95, 0.9, 0.3]), ("NashConv, last weights", [3], [0.4])]
     assert evaluation_panel(RECORDS[1:2], {}) is None
+    assert with_start(RECORDS[1:2], {"nash_conv_start": 0.95}) == RECORDS[1:2]
+
+
+def test_rates_are_drawn_as_shares_with_each_opponent() -> None:
+    evaluation = {"not_lost": 0.5, "not_lost/random": 0.5, "win_rate/random": 0.25, "not_lost/mcts(100)": 0.125}
+    panel = evaluation_panel([{"step": 1, "eval": evaluation}], {})
+    assert panel is not None
+    assert panel.share
+    assert [curve.label for curve in panel.curves] == ["Games not lost", "Games not lost, mcts(100)"]
 
 
 def test_time_adds_up_to_the_step() -> None:

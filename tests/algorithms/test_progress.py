@@ -71,7 +71,7 @@ def test_the_best_of_a_rate_is_its_highest() -> None:
     with Progress(3, stream=io.StringIO(), clock=Clock(0.0)) as progress:
         for step, share in enumerate((0.5, 0.9, 0.8), start=1):
             progress.update({"step": step, "eval": {"not_lost/random": share}})
-        assert progress.figures() == {"Not lost, random": "50.0% -> 80.0% (best 90.0%)"}
+        assert progress.figures() == {"Games not lost, random": "50.0% -> 80.0% (best 90.0%)"}
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.001, 3), (1.0, 60)])

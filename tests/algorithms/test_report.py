@@ -73,6 +73,9 @@ def run_dir(tmp_path: Path) -> Path:
         "equilibrium": {"fold": [0.0, 0.0], "call": [1.0, 1.0]},
     }
     evaluation = {"nash_conv": 0.3, "references": {"uniform": 0.9167, "equilibrium": 0.0}, "policy": [state]}
+    total = {"games": 1200, "wins": 600, "draws": 300, "losses": 300, "win_rate": 0.5, "win_interval": [0.472, 0.528]}
+    total |= {"not_lost_rate": 0.75, "not_lost_interval": [0.7251, 0.774], "mean_return": 0.25}
+    evaluation["win_rates"] = [{"opponent": "random", "total": total}]
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
     (tmp_path / "games.jsonl").write_text(game().to_json() + "\n")
@@ -132,7 +135,12 @@ def test_the_page_shows_the_run(run_dir: Path) -> None:
         "player_0 +2",
     )
     charts = ("Return per seat", "Entropy and KL", "Reply length", "Time per step", "uniform 0.917", "equilibrium 0")
-    missing = [words for words in (*headline, *policy, *dialogue, *charts, "env: kuhn_poker") if words not in page.text]
+    matches = ("random 1,200 600 300 300 50.0% (47.2 to 52.8) 75.0% (72.5 to 77.4) +0.250",)
+    missing = [
+        words
+        for words in (*matches, *headline, *policy, *dialogue, *charts, "env: kuhn_poker")
+        if words not in page.text
+    ]
     assert missing == []
 
 
