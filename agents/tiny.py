@@ -88,5 +88,8 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
     """A plain folder that transformers and vLLM load."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from turnwise.agents.language import LanguageAgent
+from turnwise.agents.rollout import Agent
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.exact import ExactResult, PolicyRow, evaluate_exactly
 from turnwise.algorithms.exact_tree import information_states
@@ -31,7 +33,14 @@ def method_for(settings: RunSettings, game: TextGame) -> str:
     return "exact"
 
 
-def exact_evaluation(settings: RunSettings, agent: LanguageAgent, model: Any, game: TextGame) -> ExactResult:
+def exact_evaluation(
+    settings: RunSettings,
+    agent: LanguageAgent,
+    model: Any,
+    game: TextGame,
+    *,
+    prefixes: Literal["finite"] | int = "finite",
+) -> ExactResult:
     """NashConv and the policy behind it, prompted and sampled as in the run."""
     sampling = settings.agent.sampling
     return evaluate_exactly(
@@ -39,17 +48,21 @@ def exact_evaluation(settings: RunSettings, agent: LanguageAgent, model: Any, ga
         agent.context,
         game,  # type: ignore[arg-type]  # `method_for` has seen that it is one of OpenSpiel's
         temperature=sampling.temperature,
+        prefixes=prefixes,
         max_tokens=sampling.max_tokens,
+        seed=settings.seed,
         batch_tokens=settings.engine.batch_tokens,
     )
 
 
-def win_rate_evaluation(settings: RunSettings, agent: LanguageAgent, games: int) -> list[WinRate]:
-    """Games against each opponent from held-out seeds, seats swapped."""
+def win_rate_evaluation(
+    settings: RunSettings, agent: LanguageAgent, games: int, opponents: Sequence[str | Agent] | None = None
+) -> list[WinRate]:
+    """Games against each opponent (None: those of the settings) from held-out seeds, seats swapped."""
     return win_rates(
         agent,
         settings.env.id,
-        settings.evaluation.opponents,
+        settings.evaluation.opponents if opponents is None else opponents,
         games=games,
         seed=derive_seed(settings.seed, _HELD_OUT),
         env_kwargs=settings.env.kwargs,

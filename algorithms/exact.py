@@ -21,7 +21,14 @@ from turnwise.agents.sampling import Sampling, derive_seed
 from turnwise.algorithms.checks import require_between
 from turnwise.algorithms.exact_policy import Opinion, hear
 from turnwise.algorithms.exact_tree import InformationState, information_states
-from turnwise.algorithms.exact_value import Judge, equilibrium_ranges, nash_conv_stderr, optimal_policies, spiel_table
+from turnwise.algorithms.exact_value import (
+    Judge,
+    equilibrium_ranges,
+    nash_conv_stderr,
+    optimal_policies,
+    spiel_table,
+    uniform_policies,
+)
 from turnwise.algorithms.scorer import model_scorer
 from turnwise.algorithms.voices import LeadIns, Sampled, Voice
 
@@ -63,6 +70,8 @@ class ExactResult:
     """What both seats together could gain by best responses; 0 at an equilibrium."""
     nash_conv_stderr: float | None
     """Its standard deviation when the sampled replies are resampled; None where nothing was sampled."""
+    nash_conv_uniform: float
+    """The same for uniform play over the legal actions, to compare with."""
     exploitability: float
     """Half of `nash_conv`."""
     best_response: Mapping[str, float]
@@ -168,6 +177,7 @@ def evaluate_voice(
         information_states=len(states),
         nash_conv=sum(best_response.values()),
         nash_conv_stderr=error,
+        nash_conv_uniform=judge.nash_conv(uniform_policies(states)),
         exploitability=sum(best_response.values()) / 2,
         best_response=best_response,
         self_play=judge.values(table, table),

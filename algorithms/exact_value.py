@@ -27,6 +27,11 @@ def spiel_table(states: Sequence[InformationState], policies: Policies) -> Table
     return {state.key: list(zip(state.actions.values(), policies[state.key].tolist(), strict=True)) for state in states}
 
 
+def uniform_policies(states: Sequence[InformationState]) -> dict[str, NDArray[np.float64]]:
+    """Every legal action alike, at every information state."""
+    return {state.key: np.full(len(state.actions), 1 / len(state.actions)) for state in states}
+
+
 class Judge:
     """Best responses and values in one game; the tree is built once, for any number of policies over `states`."""
 
@@ -36,8 +41,7 @@ class Judge:
         self._game, self._states = game.spiel_game, states
         self._root = self._game.new_initial_state()
         self._seats = game.seats
-        uniform = {state.key: np.full(len(state.actions), 1 / len(state.actions)) for state in states}
-        table = spiel_table(states, uniform)
+        table = spiel_table(states, uniform_policies(states))
         self._responders = [pyspiel.TabularBestResponse(self._game, player, table) for player in range(2)]
 
     def best_response(self, policies: Policies) -> dict[str, float]:

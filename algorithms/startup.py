@@ -79,7 +79,9 @@ def dress(settings: RunSettings, model: Any, tokenizer: Any) -> Policy:
         decode=context.decode,
         batch_tokens=settings.engine.batch_tokens,
     )
-    return Policy(model, tokenizer, context, engine, LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER))
+    return Policy(
+        model, tokenizer, context, engine, LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER)
+    )
 
 
 def voice_of(policy: Policy, model: Any) -> LanguageAgent:

@@ -33,7 +33,11 @@ Observer = Callable[[dict[str, Any]], None]
 
 
 def train(
-    settings: RunSettings, run_dir: Path, *, observe: Observer = lambda record: None, say: Callable[[str], None] = say_nothing
+    settings: RunSettings,
+    run_dir: Path,
+    *,
+    observe: Observer = lambda record: None,
+    say: Callable[[str], None] = say_nothing,
 ) -> dict[str, Any]:
     """Train in `run_dir`, from its newest checkpoint where it has one; returns the summary.
 
@@ -50,7 +54,7 @@ def train(
             if state is not None:
                 run.load(state)
                 say(f"going on after step {run.steps_done}")
-            run.log.cut_back(run.steps_done)
+            run.log.cut_back(-1 if run.start is None else run.steps_done)
             with quiet_collector():
                 run.go(observe)
             return finish(run)
@@ -100,7 +104,9 @@ class Run:
         """Every step that is left, with its evaluation and checkpoint."""
         settings = self.settings
         if self.start is None:
-            self.start = self.evaluate()[headline(self.method)[0]]
+            found = self.evaluate()
+            self.start = found[headline(self.method)[0]]
+            self._write({"step": 0, "games": 0, "turns": 0, "eval": found}, observe)
             self.save()
         while self.steps_done < settings.steps:
             started, in_model = time.perf_counter(), self.policy.engine.clock.seconds
@@ -112,12 +118,15 @@ class Run:
                 record["eval"] = self.evaluate()
                 improved = self.note_best(record["eval"][headline(self.method)[0]])
                 record["time"]["evaluation"] = time.perf_counter() - before
-            self.log.write(record)
-            observe(record)
+            self._write(record, observe)
             self.seconds += time.perf_counter() - started
             self.model_seconds += self.policy.engine.clock.seconds - in_model
             if last or improved or self.steps_done % settings.checkpoint_every == 0:
                 self.save()
+
+    def _write(self, record: dict[str, Any], observe: Observer) -> None:
+        self.log.write(record)
+        observe(record)
 
     def step(self) -> dict[str, Any]:
         """One update: returns its metrics."""
@@ -150,7 +159,9 @@ class Run:
     def evaluate(self) -> dict[str, Any]:
         """The figures of the reported weights, and of the last ones where both are kept."""
         if self.method == "win_rate":
-            return dict(win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games)))
+            return dict(
+                win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games))
+            )
         with self.policy.engine.clock.running():
             last = exact_evaluation(self.settings, self.policy.agent, self.policy.model, self.game)
             if self.learner.mean is None:
@@ -198,4 +209,6 @@ def _times(marks: Sequence[float]) -> dict[str, float]:
 
 def _require_seats(settings: RunSettings, seats: Sequence[str]) -> None:
     if len(seats) < 2:
-        raise SettingsError(f"agent.opponent={settings.agent.opponent} needs a game of several seats: {settings.env.id} has one")
+        raise SettingsError(
+            f"agent.opponent={settings.agent.opponent} needs a game of several seats: {settings.env.id} has one"
+        )

@@ -10,7 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="A gym and a trainer for language-model agents that act over many turns.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="A gym and a trainer for language-model agents that act over many turns.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 
 
@@ -84,7 +88,9 @@ def _new_folder(run_dir: str | None, title: str) -> Path:
         return Path("runs") / f"{title}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = Path(run_dir)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is not empty; go on with turnwise train --resume {folder}, or choose another run_dir")
+        raise ValueError(
+            f"{folder} is not empty; go on with turnwise train --resume {folder}, or choose another run_dir"
+        )
     return folder
 
 
@@ -112,7 +118,9 @@ def sft(
 def evaluate(
     ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder, a checkpoint or a model folder.")],
-    opponents: Annotated[str, typer.Option(help="Whom to play: random,first_legal,optimal,mcts(100),FOLDER")] = "random",
+    opponents: Annotated[
+        str, typer.Option(help="Whom to play: random,first_legal,optimal,mcts(100),FOLDER")
+    ] = "random",
     games: Annotated[int, typer.Option(help="Games per opponent, seats swapped.")] = 1000,
     prefixes: Annotated[int, typer.Option(help="Sampled replies per information state; 0: sum the known ones.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

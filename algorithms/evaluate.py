@@ -1,0 +1,107 @@
+"""`turnwise eval`: how well the agent in a folder plays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from turnwise.agents.rollout import Agent
+from turnwise.algorithms.checkpoint import FOLDER, weights_of
+from turnwise.algorithms.compose import CONFIG, compose, load_config, run_settings
+from turnwise.algorithms.evaluation import exact_evaluation, exact_to_report, method_for, win_rate_evaluation
+from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.startup import make_opponent, saved_policy
+from turnwise.envs.registry import make_game
+
+
+def evaluate_folder(
+    path: Path, overrides: Sequence[str], opponents: Sequence[str], games: int, prefixes: int = 0
+) -> dict[str, Any]:
+    """Evaluation of a run folder, a checkpoint or a model folder, as evaluation.json holds it.
+
+    A run's or checkpoint's own settings hold; a model folder is judged under `overrides`, as `turnwise train` reads them.
+    Raises ValueError on unknown opponents, overrides of a run, or a folder without weights.
+    """
+    settings = settings_of(path, overrides)
+    evaluation = replace(settings.evaluation, opponents=tuple(opponents), final_games=games)
+    settings = replace(settings, evaluation=evaluation)
+    policy = saved_policy(settings, weights_of(path))
+    game = make_game(settings.env.id, **settings.env.kwargs)
+    found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
+    if method_for(settings, game) == "exact":
+        kind: Literal["finite"] | int = prefixes or "finite"
+        found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
+    voices: list[str | Agent] = [_opponent(settings, name) for name in opponents if name]
+    rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
+    return found | {"win_rates": [rate.to_dict() for rate in rates]}
+
+
+def settings_of(path: Path, overrides: Sequence[str]) -> RunSettings:
+    """The settings that the weights in a folder were made under, or those of the overrides."""
+    for folder in (path, path.parent.parent):
+        if (folder / CONFIG).exists() and (folder / FOLDER).is_dir():
+            if overrides:
+                raise ValueError(f"{path} is judged under its run's settings: leave out {' '.join(overrides)}")
+            return run_settings(load_config(folder))
+    if not path.exists():
+        raise ValueError(f"there is no folder {path}; give a run folder, a checkpoint or a model folder")
+    return run_settings(compose([*overrides, f"model.path={path}"]))
+
+
+def _opponent(settings: RunSettings, name: str) -> str | Agent:
+    """Scripted agents go by name; a folder is loaded."""
+    return make_opponent(settings, name) if Path(name).expanduser().exists() else name
+
+
+def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:
+    """To the terminal: JSON, or tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    console = Console()
+    console.print(f"[bold]{found['env']}[/bold]  {found['weights']}")
+    if "nash_conv" in found:
+        error = found["nash_conv_stderr"]
+        spread = f" ± {error:.4f}" if error is not None else ""
+        console.print(f"NashConv {found['nash_conv']:.4f}{spread}  (uniform {found['nash_conv_uniform']:.4f})")
+        console.print(f"exploitability {found['exploitability']:.4f}   illegal mass {found['illegal_mass_mean']:.2%}")
+        for name in ("self_play", "best_response", "against_optimal"):
+            if found[name] is not None:
+                values = "  ".join(f"{seat} {value:+.4f}" for seat, value in found[name].items())
+                console.print(f"{name.replace('_', ' ')}: {values}")
+        console.print(_policy_table(found["policy"]))
+    if found["win_rates"]:
+        table = Table("opponent", "games", "won", "95%", "not lost", "95%", "mean return", "invalid replies")
+        for rate in found["win_rates"]:
+            total = rate["total"]
+            table.add_row(
+                rate["opponent"],
+                str(total["games"]),
+                f"{total['win_rate']:.1%}",
+                _interval(total["win_interval"]),
+                f"{total['not_lost_rate']:.1%}",
+                _interval(total["not_lost_interval"]),
+                f"{total['mean_return']:+.3f}",
+                f"{rate['illegal_rate'] + rate['unparsable_rate'] + rate['truncated_rate']:.2%}",
+            )
+        console.print(table)
+
+
+def _policy_table(rows: Sequence[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("information state", "seat", "actions")
+    for row in rows[:40]:
+        actions = "  ".join(f"{name} {p:.3f}" for name, p in row["actions"].items())
+        table.add_row(row["observation"].replace("\n", " ")[:60], row["seat"], actions)
+    return table
+
+
+def _interval(ends: Sequence[float]) -> str:
+    return f"{ends[0]:.1%} to {ends[1]:.1%}"

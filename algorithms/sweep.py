@@ -1,0 +1,91 @@
+"""Several runs in one command: variants times seeds, each a `turnwise train` of its own, and one table of them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from turnwise.algorithms.build import SettingsError, build
+from turnwise.algorithms.checkpoint import newest
+from turnwise.algorithms.files import RunFolderError, write_atomically
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What a sweep runs, and which figures of its summaries it puts side by side."""
+
+    variants: Mapping[str, Any] = field(default_factory=dict)
+    """Name of the variant -> its overrides."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Each variant is trained once per seed."""
+    figures: tuple[str, ...] = ("nash_conv",)
+    """Keys of summary.json."""
+    jobs: int = 1
+    """Runs at a time."""
+
+    def __post_init__(self) -> None:
+        if not self.variants or not self.seeds or self.jobs < 1:
+            raise ValueError("sweep needs at least one variant, one seed and one job")
+
+
+def run_sweep(config: Any, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]) -> None:
+    """Train every variant with every seed below `run_dir`, then write `table.json` there and print the table.
+
+    A run that is complete is not trained again, and one that was stopped goes on. Raises RunFolderError if one fails.
+    """
+    sweep = build(Sweep, config, "sweep")
+    if run_dir is None:
+        raise SettingsError("a sweep needs run_dir=FOLDER for its runs (the same folder again goes on with it)")
+    root = Path(run_dir)
+    runs = [(name, seed, root / f"{name}-seed{seed}") for name in sweep.variants for seed in sweep.seeds]
+    base = [word for word in overrides if not word.startswith(("run_dir=", "seed="))]
+    with ThreadPoolExecutor(sweep.jobs) as pool:
+        list(pool.map(lambda run: _train(run, [*base, *sweep.variants[run[0]]], say), runs))
+    table = list(_table(sweep, runs))
+    text = json.dumps({"command": ["turnwise", "train", *overrides], "rows": table}, indent=1)
+    write_atomically(root / "table.json", text + "\n")
+    for line in _lines(sweep, table):
+        say(line)
+
+
+def _train(run: tuple[str, int, Path], overrides: Sequence[str], say: Callable[[str], None]) -> None:
+    name, seed, folder = run
+    if (folder / "summary.json").exists():
+        return say(f"{name}, seed {seed}: complete")
+    words = ["--resume", str(folder)]
+    if newest(folder) is None:
+        words = [*overrides, "sweep=null", f"seed={seed}", f"run_dir={folder}"]
+    say(f"{name}, seed {seed}: training in {folder}")
+    done = subprocess.run(
+        [sys.executable, "-m", "turnwise", "train", *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RunFolderError(f"the run {folder} of the sweep failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return None
+
+
+def _table(sweep: Sweep, runs: Sequence[tuple[str, int, Path]]) -> Iterator[dict[str, Any]]:
+    summaries = [(name, seed, json.loads((folder / "summary.json").read_text())) for name, seed, folder in runs]
+    for variant in sweep.variants:
+        row: dict[str, Any] = {"variant": variant, "seeds": list(sweep.seeds)}
+        for figure in sweep.figures:
+            values = [summary.get(figure) for name, _, summary in summaries if name == variant]
+            if any(value is None for value in values):
+                raise SettingsError(f"sweep.figures: summary.json of these runs has no {figure!r}")
+            row[figure] = {"values": values, "mean": statistics.fmean(values), "min": min(values), "max": max(values)}
+        yield row
+
+
+def _lines(sweep: Sweep, table: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    width = max(len(row["variant"]) for row in table) + 2
+    yield "".ljust(width) + "".join(f"{figure:>34}" for figure in sweep.figures)
+    for row in table:
+        cells = [f"{row[f]['mean']:.4f} ({row[f]['min']:.4f} to {row[f]['max']:.4f})" for f in sweep.figures]
+        yield row["variant"].ljust(width) + "".join(f"{cell:>34}" for cell in cells)
