@@ -47,6 +47,19 @@ def replacing(path: Path | str) -> Iterator[BinaryIO]:
             raise
 
 
+def append_whole(handle: int, content: bytes, path: Path) -> None:
+    """Append to the open file at `path`: all of the content, or nothing and a RunFolderError."""
+    with reported(path):
+        size = os.fstat(handle).st_size
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+        except BaseException:
+            os.ftruncate(handle, size)
+            raise
+
+
 @contextmanager
 def reported(path: Path) -> Iterator[None]:
     """Turns an OSError inside the block into a RunFolderError about `path`."""

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from turnwise.algorithms.files import RunFolderError, reported
+from turnwise.algorithms.files import RunFolderError, append_whole, reported
+from turnwise.algorithms.scalars import Scalars
 
 METRICS = "metrics.jsonl"
 LOCK = ".lock"
@@ -33,7 +34,7 @@ class RunLog:
         self.run_dir = Path(run_dir)
         self.path = self.run_dir / METRICS
         self._tensorboard = tensorboard
-        self._scalars: Any = None
+        self._scalars: Scalars | None = None
         with reported(self.path):
             self.run_dir.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -54,16 +55,15 @@ class RunLog:
         if not isinstance(step, int) or step <= self._last:
             raise ValueError(f"a metrics record needs an integer step above the last one, {self._last}: got {step!r}")
         plain = plain_json(record)
-        self._append(json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        line = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        append_whole(self._file, line.encode() + b"\n", self.path)
         self._last = step
         if self._tensorboard:
             self._write_scalars(plain, step)
 
     def cut_back(self, step: int) -> None:
         """Drop every line after that step, in one move: a kill leaves all of them or none."""
-        if self._scalars is not None:
-            self._scalars.close()
-            self._scalars = None
+        self._close_scalars()
         self._cut(step)
 
     def sync(self) -> None:
@@ -76,21 +76,12 @@ class RunLog:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        if self._scalars is not None:
-            scalars, self._scalars = self._scalars, None
-            with reported(self.run_dir / "tb"):
-                scalars.close()
+        self._close_scalars()
 
-    def _append(self, line: bytes) -> None:
-        size = os.fstat(self._file).st_size
-        with reported(self.path):
-            try:
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
-            except BaseException:
-                os.ftruncate(self._file, size)
-                raise
+    def _close_scalars(self) -> None:
+        if self._scalars is not None:
+            self._scalars.close()
+            self._scalars = None
 
     def _cut(self, step: int | None) -> None:
         """Shorten the file to its whole lines up to and with `step` (None: all whole lines)."""
@@ -103,15 +94,11 @@ class RunLog:
             os.ftruncate(self._file, end)
 
     def _write_scalars(self, plain: Mapping[str, Any], step: int) -> None:
-        with reported(self.run_dir / "tb"):
-            if self._scalars is None:
-                from torch.utils.tensorboard import SummaryWriter
-
-                # Events from this step on, written before the run was cut back, are to be forgotten.
-                self._scalars = SummaryWriter(str(self.run_dir / "tb"), purge_step=step, flush_secs=10)
-            for name, value in flat(plain).items():
-                if name != "step" and isinstance(value, int | float):
-                    self._scalars.add_scalar(name, value, step)
+        if self._scalars is None:
+            self._scalars = Scalars(self.run_dir / "tb", first_step=step)
+        numbers = {name: value for name, value in flat(plain).items() if isinstance(value, int | float)}
+        del numbers["step"]
+        self._scalars.write(numbers, step)
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
