@@ -108,7 +108,7 @@ def evaluate_exactly(
     """The policy of `model` in every information state of `game`, prompted as a rollout with `context` would prompt it.
 
     Args:
-        temperature: of the sampler, above 0.
+        temperature: of the sampler, above 0. Its top_p and stop texts are taken to be off.
         prefixes: what may stand before the action. "finite": each of `game.lead_ins()`, summed. A number of at least 2:
             so many sampled replies at each information state, every legal action scored in place of the sampled one.
         max_tokens: longest reply in tokens, as in play; a longer one counts as illegal.
