@@ -11,6 +11,7 @@ from turnwise.algorithms.plots import Curve, Panel
 Records = Sequence[Mapping[str, Any]]
 
 TIME_PARTS = ("rollout", "credit", "pack", "update")
+_WORTH_DRAWING = 0.005  # share of the whole time
 
 
 def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel | None:
@@ -23,10 +24,13 @@ def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel
     reported = dict(zip(x, y, strict=True))
     curves = [Curve(label(main), x, y)]
     for name in measured[-1]:
+        if name == main or not name.split("/")[0].startswith(main):
+            continue
         x, y = column(records, f"eval/{name}")
-        is_kin = name != main and name.split("/")[0].startswith(main)
-        if is_kin and y != [reported.get(step) for step in x]:  # else it is what is reported, under a second name
+        if y != [reported.get(step) for step in x]:
             curves.append(Curve(label(name), x, y))
+        elif "/" not in name:  # what is reported, under the name that says what it is
+            curves[0] = Curve(label(name), curves[0].x, curves[0].y)
     lines = tuple(references.items())
     return Panel(title=label(main), curves=tuple(curves), share=is_share(main), references=lines, markers=True)
 
@@ -60,8 +64,10 @@ def time_panel(records: Records) -> Panel | None:
     parts = {name: dict(zip(*column(records, f"time/{name}"), strict=True)) for name in TIME_PARTS}
     curves = [Curve(name, x, [seconds.get(step, 0.0) for step in x]) for name, seconds in parts.items() if seconds]
     known = [sum(heights) for heights in zip(*(curve.y for curve in curves), strict=True)] or [0.0] * len(x)
-    rest = Curve("other", x, [max(0.0, total - part) for total, part in zip(whole, known, strict=True)])
-    return Panel(title="Time per step", unit="seconds", curves=(*curves, rest), stacked=True)
+    rest = [max(0.0, total - part) for total, part in zip(whole, known, strict=True)]
+    if sum(rest) > _WORTH_DRAWING * sum(whole):
+        curves.append(Curve("other", x, rest))
+    return Panel(title="Time per step", unit="seconds", curves=tuple(curves), stacked=True)
 
 
 def _panel(records: Records, title: str, names: Sequence[str], **settings: Any) -> Panel | None:

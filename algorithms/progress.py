@@ -21,7 +21,8 @@ _REDRAW_S = 0.5
 class Progress:
     """Shows how far a run is. Used as a context manager; `update` takes each metrics record as it is written.
 
-    total_steps: steps of the whole run. done_steps: steps that were made before, in a run that goes on.
+    total_steps: steps of the whole run. done_steps: steps that were made before, in a run that goes on. The pace is that
+    since the first `update`, so that what is prepared before it does not count.
     every: away from a terminal, a line is printed each so many steps, after each evaluation and at the end.
     clock: seconds, ascending.
     """
@@ -36,7 +37,8 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total_steps, self.every = total_steps, every
-        self._first, self._step = done_steps, done_steps
+        self._step = done_steps
+        self._first: int | None = None
         self._stream = sys.stdout if stream is None else stream
         self._clock = clock
         self._started = self._drawn = clock()
@@ -46,7 +48,7 @@ class Progress:
         self._live: Any = None
 
     def __enter__(self) -> Progress:
-        self._started = self._drawn = self._clock()
+        self._drawn = self._clock()
         if self._stream.isatty():
             from rich.live import Live
 
@@ -65,6 +67,8 @@ class Progress:
     def update(self, record: Mapping[str, Any]) -> None:
         """Take the metrics of one more step; draws at most twice a second."""
         self._record, self._step = record, int(record["step"])
+        if self._first is None:
+            self._first, self._started = self._step, self._clock()
         evaluated = self._note_evaluation(record)
         if self._live is None:
             if evaluated or self._step % self.every == 0 or self._step >= self.total_steps:
@@ -99,8 +103,8 @@ class Progress:
         return bool(self._measured)
 
     def _pace(self) -> dict[str, str]:
-        made, seconds = self._step - self._first, self._clock() - self._started
-        if made <= 0 or seconds <= 0:
+        made, seconds = self._step - (self._first or 0), self._clock() - self._started
+        if self._first is None or made <= 0 or seconds <= 0:
             return {}
         left = (self.total_steps - self._step) * seconds / made
         return {"steps/s": f"{made / seconds:.2f}", "left": duration(max(0.0, left))}

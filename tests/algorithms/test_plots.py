@@ -73,7 +73,11 @@ def test_the_reported_weights_are_drawn_once_from_the_start_on() -> None:
     assert panel.references == (("uniform", 0.9167),)
     assert not panel.share
     drawn = [(curve.label, list(curve.x), list(curve.y)) for curve in panel.curves]
-    assert drawn == [("NashConv", [0, 1, 3], [0.95, 0.9, 0.3]), ("NashConv, last weights", [3], [0.4])]
+    mean, last = (
+        ("NashConv, running mean of weights", [0, 1, 3], [0.95, 0.9, 0.3]),
+        ("NashConv, last weights", [3], [0.4]),
+    )
+    assert drawn == [mean, last]
     assert evaluation_panel(RECORDS[1:2], {}) is None
     assert with_start(RECORDS[1:2], {"nash_conv_start": 0.95}) == RECORDS[1:2]
 
@@ -94,6 +98,9 @@ def test_time_adds_up_to_the_step() -> None:
         ("update", [0.25]),
         ("other", [0.25]),
     ]
+    whole = time_panel([{"step": 1, "time": {"step": 1.0, "rollout": 1.0}}])
+    assert whole is not None
+    assert [curve.label for curve in whole.curves] == ["rollout"]
     assert [panel.title for panel in training_panels(RECORDS)] == ["Return per seat", "Time per step"]
 
 

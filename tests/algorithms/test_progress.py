@@ -62,7 +62,10 @@ def test_plain_lines_at_intervals_evaluations_and_the_end() -> None:
 def test_a_run_that_goes_on_counts_its_own_pace() -> None:
     clock = Clock(0.0)
     with Progress(100, done_steps=80, stream=io.StringIO(), clock=clock) as progress:
-        clock.now += 20.0
+        assert progress.line() == "step 80/100"
+        clock.now += 1000.0  # loading counts for nothing
+        progress.update({"step": 81})
+        clock.now += 18.0
         progress.update({"step": 90})
         assert progress.line() == "step 90/100  steps/s 0.50  left 20 s"
 
