@@ -21,8 +21,8 @@ _REDRAW_S = 0.5
 class Progress:
     """Shows how far a run is. Used as a context manager; `update` takes each metrics record as it is written.
 
-    total_steps: steps of the whole run. done_steps: steps that were made before, in a run that goes on. The pace is that
-    since the first `update`, so that what is prepared before it does not count.
+    total_steps: steps of the whole run. done_steps: steps that were made before, in a run that goes on. The pace is
+    that since the first `update`, so that what is prepared before it does not count.
     every: away from a terminal, a line is printed each so many steps, after each evaluation and at the end.
     clock: seconds, ascending.
     """
