@@ -43,7 +43,9 @@ def context(tokenizer: Any) -> Callable[..., ChatContext]:
 def engine(model: Any, context: Callable[..., ChatContext]) -> Callable[..., LocalEngine]:
     """`engine(batch_tokens=...)`: the local engine over the tiny model."""
     chat = context()
-    return lambda **options: LocalEngine(model, **({"end_id": chat.end_id, "pad_id": 0, "decode": chat.decode} | options))
+    return lambda **options: LocalEngine(
+        model, **({"end_id": chat.end_id, "pad_id": 0, "decode": chat.decode} | options)
+    )
 
 
 @pytest.fixture(scope="session")

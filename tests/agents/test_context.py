@@ -19,8 +19,8 @@ DEFAULT_SYSTEM = (  # a system message is put in where none is given
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 THINK_DROPPING = (  # thoughts of all but the last assistant message go
-    "{% for m in messages %}{% set text = m.content %}"
-    "{% if m.role == 'assistant' and not loop.last %}{% set text = text.split('</think>')[-1].lstrip('\n') %}{% endif %}"
+    "{% for m in messages %}{% set text = m.content %}{% if m.role == 'assistant' and not loop.last %}"
+    "{% set text = text.split('</think>')[-1].lstrip('\n') %}{% endif %}"
     "<|im_start|>{{ m.role }}\n{{ text }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
@@ -254,7 +254,7 @@ def test_the_first_turn_is_alike_in_all_histories(history: str, context: Callabl
 
 
 def grown(context: ChatContext, turns: int) -> Transcript:
-    """A transcript of `turns` closed replies whose newest observation is unanswered; observations are 10 tokens each."""
+    """A transcript of `turns` closed replies whose newest observation is unanswered; each reads 10 tokens."""
     transcript = Transcript(context)
     for turn in range(turns):
         transcript.observe(str(turn) * 10)

@@ -52,5 +52,5 @@ def test_it_can_sit_in_a_gymnasium_view(agent: Agents) -> None:
 def test_a_reply_that_would_fill_the_context_is_refused(
     engine: Callable[..., LocalEngine], context: Callable[..., ChatContext]
 ) -> None:
-    with pytest.raises(ValueError, match="max_tokens is below agent.context.max_context.*got 64 and 64"):
+    with pytest.raises(ValueError, match=r"max_tokens is below agent.context.max_context.*got 64 and 64"):
         LanguageAgent(engine(), context(max_context=64), Sampling(max_tokens=64))
