@@ -53,7 +53,7 @@ class PolicyRow:
     illegal_mass: float | None
     """Probability of a reply that is none of the legal ones; None where the seat's own replies never lead here."""
     stderr: Mapping[str, float] | None
-    """Standard errors of `probabilities`; None where nothing was sampled."""
+    """Standard errors of `probabilities`; None where fewer than two legal replies were sampled."""
     equilibrium: Mapping[str, tuple[float, float]] | None
     """(lowest, highest) probability of each action over all equilibria, where they are known."""
 
@@ -69,7 +69,8 @@ class ExactResult:
     nash_conv: float
     """What both seats together could gain by best responses; 0 at an equilibrium."""
     nash_conv_stderr: float | None
-    """Its standard deviation when the sampled replies are resampled; None where nothing was sampled."""
+    """Its standard deviation when the sampled replies are resampled; None where nothing was sampled, or some state
+    that the replies lead to was not heard, of which resampling knows nothing."""
     nash_conv_uniform: float
     """The same for uniform play over the legal actions, to compare with."""
     exploitability: float
@@ -169,7 +170,7 @@ def evaluate_voice(
     illegal = [opinion.illegal_mass for opinion in opinions.values() if opinion.illegal_mass is not None]
     sampled = voice.chains > 1
     error = None
-    if sampled:
+    if sampled and all(opinion.heard or opinion.illegal_mass is None for opinion in opinions.values()):
         error = nash_conv_stderr(judge, _resampled(opinions, voice.chains, derive_seed(seed, _RESAMPLING_STREAM)))
     return ExactResult(
         game=str(game.spiel_game),

@@ -65,11 +65,10 @@ class Opinion:
         return min(max(1.0 - float((self.weights @ self.masses).sum()), 0.0), 1.0)  # rounding may step outside
 
     def stderr(self) -> NDArray[np.float64] | None:
-        """[A] standard errors of `policy`, a ratio of means, by the delta method; None below two particles."""
-        count = len(self.weights)
-        if count < 2 or not self.heard:
+        """[A] standard errors of `policy`, a ratio of means, by the delta method; None below two legal replies."""
+        count, totals = len(self.weights), self.masses.sum(1)
+        if (totals > 0).sum() < 2:
             return None
-        totals = self.masses.sum(1)
         residuals = self.weights[:, None] * (self.masses - totals[:, None] * self.policy())
         spread: NDArray[np.float64] = np.sqrt((residuals**2).sum(0) * count / (count - 1)) / (self.weights @ totals)
         return spread
