@@ -26,7 +26,7 @@ def load_pretrained(path: str, *, device: torch.device, dtype: torch.dtype, trus
         raise ModelError(f"there is no model folder {path}; give an existing folder or a hub id such as Qwen/Qwen3-0.6B")
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=trust_remote_code)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}") from error

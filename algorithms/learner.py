@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
+from turnwise.algorithms.aggregate import Totals
 from turnwise.algorithms.batch import Batch, blocks, take_rows, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.objective import policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, require_plain_head, score
+from turnwise.algorithms.recipes import Magnet, Objective, Optimisation
 
 
 class Learner:
@@ -60,12 +62,11 @@ class Learner:
         parts = blocks(batch, self.optimisation.micro_batch_tokens)
         pieces = [batch] if len(parts) == 1 else [take_rows(batch, first, last) for first, last in parts]
         weight = self.magnet.weight_at(progress)
-        references = [self._reference_scores(piece, weight) for piece in pieces]
         old = [self._old_logprobs(piece) for piece in pieces]
         metrics: dict[str, float] = {}
         rate = self.optimisation.learning_rate_at(progress, self.updates)
         for epoch in range(self.optimisation.epochs):
-            found = self._epoch(batch, pieces, references, old, weight)
+            found = self._epoch(whole_batch(batch), pieces, old, weight)
             norm = self._step(rate, found["loss"])
             if epoch == 0:
                 metrics = found | {"grad_norm": norm}
@@ -74,17 +75,12 @@ class Learner:
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
 
     def _epoch(
-        self,
-        batch: Batch,
-        pieces: Sequence[Batch],
-        references: Sequence[Tensor | None],
-        old: Sequence[Tensor],
-        weight: float,
+        self, whole: Totals, pieces: Sequence[Batch], old: Sequence[Tensor], weight: float
     ) -> dict[str, float]:
-        """Gradients of the whole batch, piece by piece."""
-        whole = whole_batch(batch)
+        """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time."""
         totals: dict[str, float] = {}
-        for piece, reference, old_logprobs in zip(pieces, references, old, strict=True):
+        for piece, old_logprobs in zip(pieces, old, strict=True):
+            reference = self._reference_scores(piece, weight)
             with self.clock.running():
                 scores = score(self.model, piece, temperature=self.temperature)
             loss, metrics = policy_objective(
