@@ -29,13 +29,10 @@ BROUGHT_BY = {
     "open_spiel": "open-spiel",
     "hydra": "hydra-core",
     "omegaconf": "hydra-core",
-    "yaml": "hydra-core",
-    "antlr4": "hydra-core",
+    "yaml": "pyyaml",
     "tokenizers": "transformers",
     "huggingface_hub": "transformers",
-    "jinja2": "torch",
-    "markupsafe": "torch",
-    "click": "typer",
+    "markupsafe": "jinja2",
 }
 OPTIONAL = {"triton", "vllm", "textarena"}
 """Imported inside functions only, and asked for by no extra that is installed by default."""
