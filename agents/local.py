@@ -1,9 +1,9 @@
 """The local engine: transformers, one process, batched decoding with a key-value cache.
 
 Requests whose context is the same so far share one row: a prompt that many episodes hold is read once, and the rows
-part where their sampled tokens part. In small games this makes a batch of a thousand requests a dozen rows; elsewhere it
-does no more work than one row a request. A reply depends on its own seed and context alone, not on its batch (but for
-rounding: the log-probs of two batches may differ in their last bits).
+part where their sampled tokens part. In small games this makes a batch of a thousand requests a dozen rows; elsewhere
+it does no more work than one row a request. A reply depends on its own seed and context alone, not on its batch (but
+for rounding: the log-probs of two batches may differ in their last bits).
 """
 
 from __future__ import annotations

@@ -74,9 +74,7 @@ class Learner:
         self.updates += 1
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
 
-    def _epoch(
-        self, whole: Totals, pieces: Sequence[Batch], old: Sequence[Tensor], weight: float
-    ) -> dict[str, float]:
+    def _epoch(self, whole: Totals, pieces: Sequence[Batch], old: Sequence[Tensor], weight: float) -> dict[str, float]:
         """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time."""
         totals: dict[str, float] = {}
         for piece, old_logprobs in zip(pieces, old, strict=True):

@@ -13,8 +13,8 @@ from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
 from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
-from turnwise.algorithms.recipes import SFT
 from turnwise.algorithms.policy import score
+from turnwise.algorithms.recipes import SFT
 from turnwise.algorithms.schedule import scheduled
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Turn
