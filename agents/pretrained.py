@@ -12,7 +12,9 @@ class ModelError(ValueError):
     """A model cannot be loaded."""
 
 
-def load_pretrained(path: str, *, device: torch.device, dtype: torch.dtype, trust_remote_code: bool = False) -> tuple[Any, Any]:
+def load_pretrained(
+    path: str, *, device: torch.device, dtype: torch.dtype, trust_remote_code: bool = False
+) -> tuple[Any, Any]:
     """(model in eval mode on the device, tokenizer). Code that comes with a model runs only with `trust_remote_code`.
 
     Raises ModelError where there is no such model, or it cannot be loaded.
@@ -23,7 +25,9 @@ def load_pretrained(path: str, *, device: torch.device, dtype: torch.dtype, trus
     if folder.exists() and not (folder / "config.json").exists():
         raise ModelError(f"a model folder holds config.json, weights and a tokenizer: {folder} has no config.json")
     if not folder.exists() and (path.startswith((".", "/", "~")) or path.count("/") > 1):
-        raise ModelError(f"there is no model folder {path}; give an existing folder or a hub id such as Qwen/Qwen3-0.6B")
+        raise ModelError(
+            f"there is no model folder {path}; give an existing folder or a hub id such as Qwen/Qwen3-0.6B"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
         model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=trust_remote_code)
@@ -44,7 +48,9 @@ def pick_device(name: str) -> torch.device:
     except RuntimeError:
         raise ModelError(f"engine.device is auto, cpu, cuda or cuda:N: got {name!r}") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"engine.device={name} needs a GPU that torch can see, and there is none; use engine.device=cpu")
+        raise ModelError(
+            f"engine.device={name} needs a GPU that torch can see, and there is none; use engine.device=cpu"
+        )
     return device
 
 

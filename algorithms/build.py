@@ -33,6 +33,8 @@ def build(record: type[Record], values: Any, path: str) -> Record:
         return record(**built)
     except TypeError as error:
         raise SettingsError(f"{path or 'the configuration'} is not complete: {error}") from None
+    except SettingsError:
+        raise
     except ValueError as error:
         raise SettingsError(f"{path}: {error}" if path else str(error)) from None
 

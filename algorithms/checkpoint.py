@@ -1,8 +1,8 @@
 """Checkpoints: whole or not there, and checked before they are used.
 
-A checkpoint is a folder `checkpoints/step-000100` with `state.pt` (all that a run needs to go on), `model/` (the reported
-weights, as transformers and vLLM load them) and `manifest.json` (a version and the SHA-256 of the rest). It is written
-beside its place and moved there when it is complete.
+A checkpoint is a folder `checkpoints/step-000100` with `state.pt` (all that a run needs to go on), `model/` (the
+reported weights, as transformers and vLLM load them) and `manifest.json` (a version and the SHA-256 of the rest). It is
+written beside its place and moved there when it is complete.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from turnwise.algorithms.files import RunFolderError, reported, sync_folder, wri
 
 VERSION = 1
 FOLDER = "checkpoints"
-BEST = "best.json"
 
 
 class CheckpointError(RunFolderError):
@@ -79,7 +78,8 @@ _REMEDY = "remove that folder to go on from the checkpoint before it"
 
 def steps_saved(run_dir: Path) -> list[int]:
     """Steps of the checkpoints, ascending."""
-    return sorted(int(path.name[5:]) for path in (run_dir / FOLDER).glob("step-*"))
+    names = [path.name.removeprefix("step-") for path in (run_dir / FOLDER).glob("step-*")]
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def checkpoint_path(run_dir: Path, step: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from turnwise.algorithms.settings import RunSettings
 
 CONFIG = "config.yaml"
-_FREE = ("env.kwargs.", "algorithm.credit_settings.")
-"""Mappings whose keys belong to a game or a credit method, which checks them itself."""
+_FREE = ("env.kwargs.", "algorithm.credit_settings.", "sweep.")
+"""Mappings whose keys belong to a game, a credit method or a sweep, which checks them itself."""
 
 
 def compose(overrides: Sequence[str]) -> dict[str, Any]:
@@ -29,16 +30,21 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
     from hydra import initialize_config_module
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
     words = [word for given in overrides for word in _expand(given)]
+    for word in words:
+        _require_readable(word)
+    chosen = [word for word in words if _is_choice(word)]
     with initialize_config_module("turnwise.configs", version_base="1.3"):
-        defaults = OmegaConf.to_container(hydra_compose("train"), resolve=False)
-        for word in words:
-            _check(word, defaults)
         try:
+            known = OmegaConf.to_container(hydra_compose("train", overrides=chosen), resolve=False)
+            for word in words:
+                _check(word, known)
             config = hydra_compose("train", overrides=words)
             found = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except MissingMandatoryValue as error:
+            raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingsError(f"the settings do not go together: {_first_line(error)}") from None
     assert isinstance(found, dict)  # train.yaml is a mapping
@@ -91,47 +97,74 @@ def _expand(word: str) -> Iterator[str]:
     """The shorthands: a model's path, an environment's id."""
     key, _, value = word.partition("=")
     if key == "model" and value not in options("model") and _is_model(value):
-        yield from ("model=pretrained", f"model.path={_quoted(value)}")
+        yield from ("model=pretrained", f"model.path={quoted(value)}")
     elif key == "env" and value not in options("env") and value.removeprefix("turnwise:") in GAMES:
-        yield from ("env=by_id", f"env.id={find_spec(value).id}")
+        yield from _environment(find_spec(value).id)
     elif key.startswith(_FREE):
         yield f"++{word}"
     else:
         yield word
 
 
+def _environment(env_id: str) -> Iterator[str]:
+    """The option made for this game, so that its id and its name mean one thing; else any game's."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", env_id.removesuffix("-LLM")).lower()
+    yield from (f"env={name}",) if name in options("env") else ("env=by_id", f"env.id={env_id}")
+
+
 def _is_model(value: str) -> bool:
     return "/" in value or Path(value).expanduser().exists()
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as an override spells it, whatever characters it holds."""
     return "'" + value.replace("'", "\\'") + "'"
 
 
-def _check(word: str, defaults: Any) -> None:
-    """Refuse a word whose group, option or key does not exist, before Hydra says so at greater length."""
-    key, equals, value = word.partition("=")
-    if not equals:
+def _require_readable(word: str) -> None:
+    """Raises SettingsError unless a word is KEY=VALUE, with one value, as Hydra reads it."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    if "=" not in word:
         raise SettingsError(f"an override is written KEY=VALUE: got {word!r}")
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise SettingsError(f"{word!r} cannot be read: {_first_line(error)}; quotes may help, KEY='VALUE'") from None
+    if override.is_sweep_override():
+        raise SettingsError(f"a key has one value: got {word!r}; a list stands in brackets, KEY=[A,B]")
+
+
+def _is_choice(word: str) -> bool:
+    """Whether a word chooses an option of a group. Raises SettingsError where there is no such option."""
+    key, _, value = word.partition("=")
+    if key not in groups():
+        return False
+    if value not in options(key):
+        ids = sorted(GAMES) if key == "env" else []
+        raise SettingsError(f"there is no {key} called {value!r}; {nearest(value, [*options(key), *ids])}")
+    return True
+
+
+def _check(word: str, known: Any) -> None:
+    """Refuse a word whose key does not exist under the chosen options, before Hydra says so at greater length."""
+    key = word.partition("=")[0]
     if key in groups():
-        if value not in options(key):
-            ids = sorted(GAMES) if key == "env" else []
-            raise SettingsError(f"there is no {key} called {value!r}; {nearest(value, [*options(key), *ids])}")
         return
-    place, path = defaults, ""
+    place, path = known, ""
     for part in key.lstrip("+~").split("."):
         if f"{path}." in _FREE:
             return
         if not isinstance(place, dict) or part not in place:
-            known = place if isinstance(place, dict) else {}
-            raise SettingsError(f"there is no setting {key!r}; {_known(part, path, known)}")
+            raise SettingsError(f"there is no setting {key!r}; {_near(part, path, place)}")
         place, path = place[part], f"{path}.{part}" if path else part
 
 
-def _known(part: str, path: str, known: Mapping[str, Any]) -> str:
-    if not known:
+def _near(part: str, path: str, place: Any) -> str:
+    if not isinstance(place, dict) or not place:
         return f"{path} has no settings of its own"
-    return nearest(f"{path}.{part}" if path else part, [f"{path}.{name}" if path else name for name in known])
+    return nearest(f"{path}.{part}" if path else part, [f"{path}.{name}" if path else name for name in place])
 
 
 def _first_line(error: Exception) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from turnwise.agents.rollout import Agent
 from turnwise.algorithms.checkpoint import FOLDER, weights_of
-from turnwise.algorithms.compose import CONFIG, compose, load_config, run_settings
+from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
 from turnwise.algorithms.evaluation import exact_evaluation, exact_to_report, method_for, win_rate_evaluation
-from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.settings import RunSettings, require_player
 from turnwise.algorithms.startup import make_opponent, saved_policy
+from turnwise.envs.core import TextGame
 from turnwise.envs.registry import make_game
 
 
@@ -22,19 +22,18 @@ def evaluate_folder(
 ) -> dict[str, Any]:
     """Evaluation of a run folder, a checkpoint or a model folder, as evaluation.json holds it.
 
-    A run's or checkpoint's own settings hold; a model folder is judged under `overrides`, as `turnwise train` reads them.
+    A run's or checkpoint's own settings hold; a model folder is judged under `overrides`, as `turnwise train` reads
+    them.
     Raises ValueError on unknown opponents, overrides of a run, or a folder without weights.
     """
     settings = settings_of(path, overrides)
-    evaluation = replace(settings.evaluation, opponents=tuple(opponents), final_games=games)
-    settings = replace(settings, evaluation=evaluation)
-    policy = saved_policy(settings, weights_of(path))
     game = make_game(settings.env.id, **settings.env.kwargs)
+    voices: list[str | Agent] = [_opponent(settings, game, name) for name in opponents if name]
+    policy = saved_policy(settings, weights_of(path))
     found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
     if method_for(settings, game) == "exact":
         kind: Literal["finite"] | int = prefixes or "finite"
         found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
-    voices: list[str | Agent] = [_opponent(settings, name) for name in opponents if name]
     rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
     return found | {"win_rates": [rate.to_dict() for rate in rates]}
 
@@ -48,12 +47,15 @@ def settings_of(path: Path, overrides: Sequence[str]) -> RunSettings:
             return run_settings(load_config(folder))
     if not path.exists():
         raise ValueError(f"there is no folder {path}; give a run folder, a checkpoint or a model folder")
-    return run_settings(compose([*overrides, f"model.path={path}"]))
+    return run_settings(compose([*overrides, f"model.path={quoted(str(path))}"]))
 
 
-def _opponent(settings: RunSettings, name: str) -> str | Agent:
+def _opponent(settings: RunSettings, game: TextGame, name: str) -> str | Agent:
     """Scripted agents go by name; a folder is loaded."""
-    return make_opponent(settings, name) if Path(name).expanduser().exists() else name
+    if Path(name).expanduser().is_dir():
+        return make_opponent(settings, name)
+    require_player(name, game, "--opponents")
+    return name
 
 
 def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:

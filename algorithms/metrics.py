@@ -10,7 +10,7 @@ INVALID = ("unparsable", "illegal", "truncated")
 
 
 def episode_metrics(episodes: Sequence[Episode], learner: str) -> dict[str, float]:
-    """Mean return and share of wins per seat that the learner held; invalid replies and tokens per turn of the learner."""
+    """Mean return and share of wins per seat of the learner; its invalid replies and tokens per turn."""
     returns: dict[str, list[float]] = {}
     counts = dict.fromkeys(INVALID, 0)
     turns = tokens = 0

@@ -200,4 +200,4 @@ class AlgorithmSettings:
 
     def credit_record(self) -> Any:
         """The settings record of the credit method."""
-        return build(CREDITS[self.credit].settings, self.credit_settings, "credit_settings")
+        return build(CREDITS[self.credit].settings, self.credit_settings, "algorithm.credit_settings")

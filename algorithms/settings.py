@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from turnwise.agents.context import ContextSettings
+import numpy as np
+
+from turnwise.agents.context import TEMPLATES, ContextSettings
 from turnwise.agents.sampling import Sampling
+from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import TinyModel
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
+from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.invalid import invalid_policy
 from turnwise.envs.registry import make_game
 
@@ -44,8 +49,15 @@ class AgentSettings:
 
     opponent: str = "self"
     """`self`: the policy plays every seat. Else a scripted agent, or a folder with frozen weights; seats alternate."""
-    sampling: Sampling = Sampling()
-    context: ContextSettings = ContextSettings()
+    sampling: Sampling = field(default_factory=Sampling)
+    context: ContextSettings = field(default_factory=ContextSettings)
+
+    def __post_init__(self) -> None:
+        if self.sampling.max_tokens >= self.context.max_context:
+            raise ValueError(
+                "sampling.max_tokens is below context.max_context, so that a prompt has room: got "
+                f"{self.sampling.max_tokens} and {self.context.max_context}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +98,14 @@ class ModelSettings:
     """Run code that comes with the model: only for models whose authors you trust."""
     prompt: str = "full"
     """Wording of the observations: `full` with rules, `compact` for tiny models."""
-    tiny: TinyModel = TinyModel()
-    sft: SFT = SFT(steps=0)
+    tiny: TinyModel = field(default_factory=TinyModel)
+    sft: SFT = field(default_factory=lambda: SFT(steps=0))
     """Warm start before reinforcement learning; steps 0 for none."""
 
     def __post_init__(self) -> None:
         require_choice("prompt", self.prompt, ("full", "compact"))
+        if self.chat_template is not None:
+            require_choice("chat_template", self.chat_template, TEMPLATES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +128,8 @@ class EvaluationSettings:
         require_between("every", self.every, 0)
         require_between("games", self.games, 2)
         require_between("final_games", self.final_games, 2)
+        if not self.opponents:
+            raise ValueError("opponents are one scripted agent or more: got none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +140,7 @@ class RunSettings:
     agent: AgentSettings = AgentSettings()
     engine: EngineSettings = EngineSettings()
     model: ModelSettings = ModelSettings()
-    algorithm: AlgorithmSettings = AlgorithmSettings()
+    algorithm: AlgorithmSettings = field(default_factory=AlgorithmSettings)
     evaluation: EvaluationSettings = EvaluationSettings()
     name: str | None = None
     """What the run is called; null: after its environment and its algorithm."""
@@ -132,9 +148,9 @@ class RunSettings:
     """Folder of the run; null: runs/<name>-<date and time>."""
     seed: int = 0
     """All randomness of the run comes from it."""
-    steps: int = 100
+    steps: int = 400
     """Updates of the weights."""
-    games_per_step: int = 64
+    games_per_step: int = 128
     """Episodes per update."""
     checkpoint_every: int = 100
     """Steps between checkpoints; one at the end in any case."""
@@ -154,9 +170,38 @@ class RunSettings:
                 f"games_per_step is a multiple of algorithm.group_size: got {self.games_per_step} and "
                 f"{self.algorithm.group_size}"
             )
+        self._check_players()
+
+    def _check_players(self) -> None:
+        """Whoever the run needs, be it at its end, can play this game: asked now, not hours later."""
+        game = make_game(self.env.id, **self.env.kwargs)
+        for name in ("games", "final_games"):
+            games, seats = getattr(self.evaluation, name), len(game.seats)
+            if games % seats:
+                raise ValueError(f"evaluation.{name} is a multiple of {seats}, the seats of {self.env.id}: got {games}")
+        require_player(self.model.sft.teacher, game, "model.sft.teacher")
+        for opponent in self.evaluation.opponents:
+            require_player(opponent, game, "evaluation.opponents")
+        if self.agent.opponent != "self" and not Path(self.agent.opponent).expanduser().is_dir():
+            require_player(self.agent.opponent, game, "agent.opponent")
 
     @property
     def title(self) -> str:
         """The run's name."""
         game = self.env.id.removesuffix("-LLM").replace("/", "_").lower()
         return self.name or f"{game}-{self.algorithm.name}"
+
+
+def require_player(name: str, game: TextGame, key: str) -> None:
+    """Raises ValueError, naming the key, unless there is a scripted agent of that name and it plays this game."""
+    try:
+        scripted_agent(name)  # of that size, for mcts(N)
+        player = scripted_agent("mcts(1)" if name.startswith("mcts") else name)
+        rng = np.random.default_rng(0)
+        game.start(rng)
+        player.choose(game, rng)
+    except (ValueError, Unsupported) as error:
+        folder = (
+            "; nor is there a folder of that name with weights" if key.endswith(("opponent", "--opponents")) else ""
+        )
+        raise ValueError(f"{key}: {error}{folder}") from None

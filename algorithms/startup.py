@@ -42,7 +42,7 @@ def say_nothing(message: str) -> None:
 
 
 def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing) -> Policy:
-    """The policy that a run starts with: a tiny model made for its game, or pretrained weights; warm-started if asked."""
+    """The policy that a run starts with: a tiny model made for its game, or pretrained weights; warm if asked."""
     device = pick_device(settings.engine.device)
     sft = settings.model.sft
     episodes = []
@@ -99,7 +99,7 @@ def voice_of(policy: Policy, model: Any) -> LanguageAgent:
 def make_opponent(settings: RunSettings, name: str) -> Agent:
     """A scripted agent, or the frozen weights of a folder. Raises ValueError with both ways if it is neither."""
     folder = Path(name).expanduser()
-    if folder.exists():
+    if folder.is_dir():
         agent = saved_policy(replace(settings, model=replace(settings.model, path=name)), weights_of(folder)).agent
         agent.name = OPPONENT
         return agent

@@ -69,7 +69,8 @@ def self_play(run: Run, games: int) -> list[Episode]:
 def _summary(run: Run, figures: dict[str, Any], play: dict[str, float]) -> dict[str, Any]:
     settings = run.settings
     name, _ = headline(run.method)
-    outside = run.seconds - run.model_seconds
+    stepping = run.seconds - run.evaluation_seconds
+    outside = stepping - run.model_seconds
     best_step, best = run.best or (None, None)
     return {
         "name": settings.title,
@@ -88,8 +89,9 @@ def _summary(run: Run, figures: dict[str, Any], play: dict[str, float]) -> dict[
         "games": run.games,
         "turns": run.turns,
         "seconds": run.seconds,
+        "evaluation_seconds": run.evaluation_seconds,
         "model_seconds": run.model_seconds,
-        "time_outside_model": outside / run.seconds if run.seconds else 0.0,
+        "time_outside_model": outside / stepping if stepping else 0.0,
         "us_outside_model_per_turn": 1e6 * outside / max(run.turns, 1),
         "parameters": sum(p.numel() for p in run.policy.model.parameters()),
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.build import SettingsError, build
-from turnwise.algorithms.checkpoint import newest
+from turnwise.algorithms.compose import CONFIG
 from turnwise.algorithms.files import RunFolderError, write_atomically
 
 
@@ -35,17 +35,21 @@ class Sweep:
             raise ValueError("sweep needs at least one variant, one seed and one job")
 
 
-def run_sweep(config: Any, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]) -> None:
+def sweep_of(config: Mapping[str, Any]) -> Sweep | None:
+    """The sweep that a configuration asks for. Raises SettingsError on an unknown or impossible one."""
+    return build(Sweep, config["sweep"], "sweep") if config.get("sweep") else None
+
+
+def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]) -> None:
     """Train every variant with every seed below `run_dir`, then write `table.json` there and print the table.
 
     A run that is complete is not trained again, and one that was stopped goes on. Raises RunFolderError if one fails.
     """
-    sweep = build(Sweep, config, "sweep")
     if run_dir is None:
         raise SettingsError("a sweep needs run_dir=FOLDER for its runs (the same folder again goes on with it)")
     root = Path(run_dir)
     runs = [(name, seed, root / f"{name}-seed{seed}") for name in sweep.variants for seed in sweep.seeds]
-    base = [word for word in overrides if not word.startswith(("run_dir=", "seed="))]
+    base = [word for word in overrides if not word.startswith(("run_dir=", "seed=", "sweep."))]
     with ThreadPoolExecutor(sweep.jobs) as pool:
         list(pool.map(lambda run: _train(run, [*base, *sweep.variants[run[0]]], say), runs))
     table = list(_table(sweep, runs))
@@ -60,7 +64,7 @@ def _train(run: tuple[str, int, Path], overrides: Sequence[str], say: Callable[[
     if (folder / "summary.json").exists():
         return say(f"{name}, seed {seed}: complete")
     words = ["--resume", str(folder)]
-    if newest(folder) is None:
+    if not (folder / CONFIG).exists():
         words = [*overrides, "sweep=null", f"seed={seed}", f"run_dir={folder}"]
     say(f"{name}, seed {seed}: training in {folder}")
     done = subprocess.run(

@@ -41,8 +41,8 @@ def train(
 ) -> dict[str, Any]:
     """Train in `run_dir`, from its newest checkpoint where it has one; returns the summary.
 
-    A run that was killed and goes on ends with the numbers of one that was not: every episode follows from the run's seed
-    and its step, and the checkpoint holds everything else.
+    A run that was killed and goes on ends with the numbers of one that was not: every episode follows from the run's
+    seed and its step, and the checkpoint holds everything else.
     Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, and what the settings' parts raise.
     """
     with lock_run(run_dir):
@@ -93,7 +93,8 @@ class Run:
         self.method = method_for(settings, self.game)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
-        self.seconds = self.model_seconds = 0.0
+        self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
+        """Wall time of the steps with all they bring; of it, the model's share of the steps, and evaluations."""
         self.start: float | None = None
         """The headline measure before the first update."""
         self.best: tuple[int, float] | None = None
@@ -109,8 +110,9 @@ class Run:
             self._write({"step": 0, "games": 0, "turns": 0, "eval": found}, observe)
             self.save()
         while self.steps_done < settings.steps:
-            started, in_model = time.perf_counter(), self.policy.engine.clock.seconds
+            started = time.perf_counter()
             record = self.step()
+            self.model_seconds += record["time"]["model"]
             last = self.steps_done == settings.steps
             improved = False
             if last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0):
@@ -118,11 +120,13 @@ class Run:
                 record["eval"] = self.evaluate()
                 improved = self.note_best(record["eval"][headline(self.method)[0]])
                 record["time"]["evaluation"] = time.perf_counter() - before
+                self.evaluation_seconds += record["time"]["evaluation"]
             self._write(record, observe)
             self.seconds += time.perf_counter() - started
-            self.model_seconds += self.policy.engine.clock.seconds - in_model
             if last or improved or self.steps_done % settings.checkpoint_every == 0:
+                before = time.perf_counter()
                 self.save()
+                self.seconds += time.perf_counter() - before
 
     def _write(self, record: dict[str, Any], observe: Observer) -> None:
         self.log.write(record)
@@ -162,11 +166,10 @@ class Run:
             return dict(
                 win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games))
             )
-        with self.policy.engine.clock.running():
-            last = exact_evaluation(self.settings, self.policy.agent, self.policy.model, self.game)
-            if self.learner.mean is None:
-                return {"nash_conv": last.nash_conv, "illegal_mass": last.illegal_mass_mean}
-            mean = exact_evaluation(self.settings, self.reported, self.learner.mean, self.game)
+        last = exact_evaluation(self.settings, self.policy.agent, self.policy.model, self.game)
+        if self.learner.mean is None:
+            return {"nash_conv": last.nash_conv, "illegal_mass": last.illegal_mass_mean}
+        mean = exact_evaluation(self.settings, self.reported, self.learner.mean, self.game)
         return {
             "nash_conv": mean.nash_conv,
             "nash_conv_mean": mean.nash_conv,
@@ -198,7 +201,10 @@ class Run:
         self.policy.engine.weight_version = self.learner.updates
 
 
-_KEPT = ("credit_state", "steps_done", "games", "turns", "seconds", "model_seconds", "start", "best")
+_KEPT = (
+    *("credit_state", "steps_done", "games", "turns", "start", "best"),
+    *("seconds", "model_seconds", "evaluation_seconds"),
+)
 
 
 def _times(marks: Sequence[float]) -> dict[str, float]:

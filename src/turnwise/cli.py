@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +24,15 @@ def _plain_errors() -> Iterator[None]:
     """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
     from turnwise.algorithms.checks import NotFinite
     from turnwise.algorithms.files import RunFolderError
+    from turnwise.envs.core import Unsupported
 
     try:
         yield
-    except (ValueError, ImportError, OSError, RunFolderError, NotFinite) as error:
-        typer.echo(f"turnwise: {error}", err=True)
+    except (ValueError, ImportError, OSError, RunFolderError, NotFinite, Unsupported) as error:
+        typer.echo(f"turnwise: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
-        typer.echo("turnwise: stopped; go on with turnwise train --resume RUN", err=True)
+        typer.echo("turnwise: stopped (a run goes on with turnwise train --resume RUN)", err=True)
         raise typer.Exit(130) from None
 
 
@@ -45,6 +47,7 @@ def train(
     Any setting is given as KEY=VALUE; env, agent, engine, model, algorithm and experiment choose groups of settings.
     """
     from turnwise.algorithms.compose import compose, dump_config, load_config, run_settings
+    from turnwise.algorithms.sweep import run_sweep, sweep_of
 
     with _plain_errors():
         if resume is not None:
@@ -53,13 +56,14 @@ def train(
             return _train(load_config(resume), resume)
         config = compose(ctx.args)
         settings = run_settings(config)
+        sweep = sweep_of(config)
         if dry_run:
             return typer.echo(dump_config(config))
-        if config.get("sweep"):
-            from turnwise.algorithms.sweep import run_sweep
-
-            return run_sweep(config["sweep"], ctx.args, settings.run_dir, typer.echo)
-        return _train(config, _new_folder(settings.run_dir, settings.title))
+        if sweep is not None:
+            return run_sweep(sweep, ctx.args, settings.run_dir, typer.echo)
+        folder = _new_folder(settings.run_dir, settings.title)
+        with _taken_back(folder):
+            return _train(config, folder)
 
 
 def _train(config: dict[str, Any], run_dir: Path) -> None:
@@ -80,6 +84,22 @@ def _train(config: dict[str, Any], run_dir: Path) -> None:
         summary = run(settings, run_dir, observe=progress.update, say=typer.echo)
     summary_table(summary)
     typer.echo(f"report: {run_dir / 'report.html'}")
+
+
+@contextmanager
+def _taken_back(run_dir: Path) -> Iterator[None]:
+    """Remove a new run folder where its settings turn out not to work, so that the mended command can be given again.
+
+    From its first checkpoint on, a folder stays whatever happens; so does one on a full disk, or of a stopped run.
+    """
+    try:
+        yield
+    except (ValueError, ImportError):
+        from turnwise.algorithms.checkpoint import steps_saved
+
+        if not steps_saved(run_dir):
+            shutil.rmtree(run_dir, ignore_errors=True)
+        raise
 
 
 def _new_folder(run_dir: str | None, title: str) -> Path:
