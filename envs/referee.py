@@ -61,6 +61,7 @@ class Referee:
         self._rng: np.random.Generator | None = None
         self._failures = 0
         self._notices: dict[str, str] = {}
+        self._read: dict[str, str] = {}
 
     def start(self, seed: int) -> None:
         """Begin an episode; everything in it follows from the seed and the replies."""
@@ -72,16 +73,24 @@ class Referee:
         self._seed = seed
         self._rng = None
         self._notices.clear()
+        self._read.clear()
 
     def observe(self, seat: str | None = None) -> str:
-        """What the seat (default: who acts now) has not read yet: notices of invalid replies, then the game's text."""
+        """What the seat (default: who acts now) has not read yet: notices of invalid replies, then the game's text.
+
+        A seat that is asked again reads the text of before once more, for an agent that keeps only the latest one.
+        """
         reader = self.seat if seat is None else seat
         if reader is None:
             raise ValueError("observe needs a seat once the episode is over: say whose observation is wanted")
         text = self.game.observe(reader)
+        if text:
+            self._read[reader] = text
         if not self._notices:
             return text
         notice = self._notices.pop(reader, "")
+        if notice and not text and self.seat is not None:
+            text = self._read.get(reader, "")
         return f"{notice}\n{text}" if notice and text else notice or text
 
     def submit(self, reply: str, *, cut: bool = False) -> Outcome:
