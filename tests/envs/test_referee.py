@@ -87,7 +87,8 @@ def test_retry_asks_again_and_then_forfeits(duel: TextGame) -> None:
     for reply in ("?", "[x]"):
         outcome = referee.submit(reply)
         assert (outcome.rewards, outcome.terminated, referee.seat) == ({}, False, "player_0")
-    assert referee.observe() == "Your last reply was not valid: 'x' is not high or low. Reply again."
+    told = "Your last reply was not valid: 'x' is not high or low. Reply again."
+    assert referee.observe() == f"{told}\nYour secret digit is 8."  # said again, for who keeps the latest text only
     assert referee.submit("?").terminated
     assert referee.returns == {"player_0": -1.0, "player_1": 1.0}
 
