@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
+from turnwise.agents.context import ChatContext
 from turnwise.agents.local import Completion, LocalEngine
 from turnwise.agents.sampling import Sampling, uniforms
 
@@ -52,6 +54,24 @@ def test_tokens_and_logprobs_are_those_of_the_plain_forward_pass(engine: Engines
         expected = before[range(len(completion.ids)), completion.ids]
         assert completion.logprobs == pytest.approx(expected.tolist(), abs=1e-5)
     assert len({completions[i].ids for i in (0, 1, 5)}) == 3  # equal prompts, other seeds
+
+
+def test_padding_does_not_move_absolute_positions(context: Callable[..., ChatContext]) -> None:
+    """GPT-2 learns a vector per position, so a row that is padded on the left must still begin at position 0."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"vocab_size": 96, "n_positions": 32, "n_embd": 32, "n_layer": 1, "n_head": 2}
+        model = GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=95, eos_token_id=95)).eval()
+    with torch.no_grad():
+        model.transformer.wpe.weight.mul_(50)
+    local = LocalEngine(model, end_id=95, pad_id=0, decode=context().decode)
+    completions = local.generate(PROMPTS, SEEDS, Sampling(max_tokens=6))
+    for prompt, completion in zip(PROMPTS, completions, strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([[*prompt, *completion.ids]])).logits[0]
+        before = torch.log_softmax(logits, dim=-1)[len(prompt) - 1 : -1]
+        expected = before[range(len(completion.ids)), completion.ids]
+        assert completion.logprobs == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_temperature_is_in_the_logprobs(engine: Engines, forward: Forward) -> None:
