@@ -51,6 +51,21 @@ def save_checkpoint(run_dir: Path, step: int, state: dict[str, Any], model: Any,
     return folder
 
 
+def save_weights(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Write a model folder, whole or not at all. Raises RunFolderError."""
+    draft = folder.with_name(f".{folder.name}.tmp")
+    with reported(folder):
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(parents=True)
+            save_model(model, tokenizer, draft)
+            draft.rename(folder)
+            sync_folder(folder.parent)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+
 def load_checkpoint(folder: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """The state in a checkpoint. Raises CheckpointError where a byte of it changed."""
     check(folder)

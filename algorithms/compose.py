@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -19,6 +20,9 @@ CONFIG = "config.yaml"
 _FREE = ("env.kwargs.", "algorithm.credit_settings.", "sweep.")
 """Mappings whose keys belong to a game, a credit method or a sweep, which checks them itself."""
 
+_CALL = re.compile(r"(?<![\w'\"])((?!int|float|str|bool|json_str)[a-z_]+\([-\d.]*\))(?![\w'\"])")
+"""`mcts(50)`, `retry(2)`: names of ours, which Hydra would take for functions of its own unless they are quoted."""
+
 
 def compose(overrides: Sequence[str]) -> dict[str, Any]:
     """The configuration of `train.yaml` and these overrides, resolved to plain values.
@@ -26,29 +30,38 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
     `model=PATH_OR_HUB_ID` and `env=ENVIRONMENT_ID` are understood as well as the names of their groups.
     Raises SettingsError on an unknown group, option or key, naming the nearest.
     """
+    words = [_CALL.sub(r"'\1'", word) for given in overrides for word in _expand(given)]
+    for word in words:
+        _require_readable(word)
+    known = _offered(tuple(word for word in words if _is_choice(word)))
+    for word in words:
+        _check(word, known)
+    return _compose(words, resolve=True)
+
+
+def _compose(words: Sequence[str], *, resolve: bool) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_module
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-    words = [word for given in overrides for word in _expand(given)]
-    for word in words:
-        _require_readable(word)
-    chosen = [word for word in words if _is_choice(word)]
     with initialize_config_module("turnwise.configs", version_base="1.3"):
         try:
-            known = OmegaConf.to_container(hydra_compose("train", overrides=chosen), resolve=False)
-            for word in words:
-                _check(word, known)
-            config = hydra_compose("train", overrides=words)
-            found = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            config = hydra_compose("train", overrides=list(words))
+            found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
         except MissingMandatoryValue as error:
             raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
         except (HydraException, OmegaConfBaseException) as error:
             raise SettingsError(f"the settings do not go together: {_first_line(error)}") from None
     assert isinstance(found, dict)  # train.yaml is a mapping
     return {str(key): value for key, value in found.items()}
+
+
+@functools.cache
+def _offered(choices: tuple[str, ...]) -> dict[str, Any]:
+    """The settings there are under these options, not resolved. To be read only."""
+    return _compose(choices, resolve=False)
 
 
 def run_settings(config: Mapping[str, Any]) -> RunSettings:

@@ -26,7 +26,7 @@ class Magnet:
     """The weight at the end of the run."""
     weight_hold: float = 0.0
     """Share of the run before the weight starts to move, in [0, 1)."""
-    weight_shape: str = "geometric"
+    weight_shape: str = "linear"
     """How it moves: linear, geometric or cosine."""
     reference: str = "initial"
     """`initial`: the weights the run started from. `moving`: a slow running mean. `uniform`: every token alike."""

@@ -1,9 +1,14 @@
 """Options of the whole test suite."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 # The same examples in every run, and no limit on wall time: shared machines are slow at times.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -24,3 +29,58 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out golden files that no adapter reads, instead of failing on them",
     )
+
+
+Command = Callable[..., "Result"]
+
+SMALL_RUN = (
+    *("steps=12", "games_per_step=16", "checkpoint_every=4"),
+    *("evaluation.every=4", "evaluation.final_games=20"),
+    *("model.sft.steps=20", "model.sft.games=100"),
+)
+"""A run of the default recipe that takes a second or two; it learns next to nothing."""
+
+
+@pytest.fixture(scope="session")
+def small_run() -> tuple[str, ...]:
+    return SMALL_RUN
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """`command("train", "env=nim")` runs the command line in this process: exit_code, stdout, stderr."""
+    from typer.testing import CliRunner
+
+    from turnwise.cli import app
+
+    def run(*words: Any) -> "Result":
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def refused(command: Command) -> Callable[..., str]:
+    """The one line with which these words are refused, with exit code 2."""
+
+    def run(*words: Any) -> str:
+        result = command(*words)
+        assert result.exit_code == 2, result.output
+        line: str = result.stderr
+        assert line.startswith("turnwise: ")
+        assert line.count("\n") == 1
+        return line.removeprefix("turnwise: ").strip()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a complete small run of Kuhn poker. To be read, not changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    result = command("train", *SMALL_RUN, f"run_dir={folder}")
+    assert result.exit_code == 0, result.output
+    return folder

@@ -120,7 +120,7 @@ def sft(
     out: Annotated[Path, typer.Option(help="Folder for the model.", metavar="FOLDER")],
 ) -> None:
     """Only the warm start: turnwise sft --out models/kuhn env=kuhn_poker (settings as for train)"""
-    from turnwise.agents.tiny import save_model
+    from turnwise.algorithms.checkpoint import save_weights
     from turnwise.algorithms.compose import compose, run_settings
     from turnwise.algorithms.startup import fresh_policy
 
@@ -130,7 +130,7 @@ def sft(
             raise ValueError("nothing to do with model.sft.steps=0; give a number of updates")
         folder = _new_folder(str(out), "")
         policy = fresh_policy(settings, typer.echo)
-        save_model(policy.model, policy.tokenizer, folder)
+        save_weights(folder, policy.model, policy.tokenizer)
         typer.echo(f"model: {folder}")
 
 
