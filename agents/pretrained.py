@@ -12,10 +12,10 @@ class ModelError(ValueError):
     """A model cannot be loaded."""
 
 
-def load_pretrained(
-    path: str, *, device: torch.device, dtype: torch.dtype, trust_remote_code: bool = False
-) -> tuple[Any, Any]:
-    """(model in eval mode on the device, tokenizer). Code that comes with a model runs only with `trust_remote_code`.
+def load_pretrained(path: str, *, device: torch.device, trust_remote_code: bool = False) -> tuple[Any, Any]:
+    """(model in eval mode on the device, in float32; tokenizer).
+
+    Code that comes with a model runs only with `trust_remote_code`.
 
     Raises ModelError where there is no such model, or it cannot be loaded.
     """
@@ -30,7 +30,9 @@ def load_pretrained(
         )
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, trust_remote_code=trust_remote_code)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, trust_remote_code=trust_remote_code
+        )
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}") from error

@@ -12,7 +12,7 @@ from turnwise.algorithms.checkpoint import FOLDER, weights_of
 from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
 from turnwise.algorithms.evaluation import exact_evaluation, exact_to_report, method_for, win_rate_evaluation
 from turnwise.algorithms.settings import RunSettings, require_player
-from turnwise.algorithms.startup import make_opponent, saved_policy
+from turnwise.algorithms.startup import make_opponent, precision, saved_policy
 from turnwise.envs.core import TextGame
 from turnwise.envs.registry import make_game
 
@@ -31,10 +31,11 @@ def evaluate_folder(
     voices: list[str | Agent] = [_opponent(settings, game, name) for name in opponents if name]
     policy = saved_policy(settings, weights_of(path))
     found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
-    if method_for(settings, game) == "exact":
-        kind: Literal["finite"] | int = prefixes or "finite"
-        found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
-    rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
+    with precision(settings):
+        if method_for(settings, game) == "exact":
+            kind: Literal["finite"] | int = prefixes or "finite"
+            found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
+        rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
     return found | {"win_rates": [rate.to_dict() for rate in rates]}
 
 

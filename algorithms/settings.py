@@ -69,11 +69,11 @@ class EngineSettings:
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda, cuda:N."""
     dtype: str = "auto"
-    """auto (bfloat16 on CUDA, float32 elsewhere), float32, bfloat16."""
+    """Of matrix products: auto (bfloat16 on CUDA, float32 elsewhere), float32, bfloat16. Weights stay float32."""
     threads: int | None = None
     """Threads of torch on a CPU; null: 1 below 20 million parameters, else one per core."""
     batch_tokens: int = 65_536
-    """Most prompt tokens, padding included, in one forward pass."""
+    """Most prompt tokens, padding included and a shared prompt counted once per request, in one forward pass."""
     concurrency: int = 1024
     """Most episodes alive at once."""
 
@@ -165,6 +165,7 @@ class RunSettings:
         require_between("checkpoint_every", self.checkpoint_every, 1)
         require_between("checkpoints_kept", self.checkpoints_kept, 1)
         require_between("seed", self.seed, 0)
+        _require_comparable(self.agent.sampling, self.algorithm)
         if self.games_per_step % self.algorithm.group_size:
             raise ValueError(
                 f"games_per_step is a multiple of algorithm.group_size: got {self.games_per_step} and "
@@ -205,3 +206,14 @@ def require_player(name: str, game: TextGame, key: str) -> None:
             "; nor is there a folder of that name with weights" if key.endswith(("opponent", "--opponents")) else ""
         )
         raise ValueError(f"{key}: {error}{folder}") from None
+
+
+def _require_comparable(sampling: Sampling, algorithm: AlgorithmSettings) -> None:
+    """The ratio compares the trainer's distribution with the sampler's: they must be the same one."""
+    if sampling.temperature == 0:
+        raise ValueError("training samples its replies: agent.sampling.temperature is above 0, got 0")
+    if sampling.top_p < 1 and algorithm.optimisation.old_logprobs == "sampler":
+        raise ValueError(
+            f"with agent.sampling.top_p={sampling.top_p:g} the sampler's log-probs are of another distribution than "
+            "the trainer's; set algorithm.optimisation.old_logprobs=trainer, or top_p to 1"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from turnwise.agents.context import ChatContext
 from turnwise.agents.language import LanguageAgent
 from turnwise.agents.local import LocalEngine
+from turnwise.agents.precision import computing_in
 from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
 from turnwise.agents.rollout import Agent
 from turnwise.agents.scripted import scripted_agent
@@ -60,6 +62,12 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
         loss = warm_start(model, policy.context, episodes, sft, seed=settings.seed)
         say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
     return policy
+
+
+def precision(settings: RunSettings) -> AbstractContextManager[object]:
+    """The block in which this run computes: bfloat16 products on CUDA unless the settings say otherwise."""
+    device = pick_device(settings.engine.device)
+    return computing_in(pick_dtype(settings.engine.dtype, device), device)
 
 
 def saved_policy(settings: RunSettings, folder: Path) -> Policy:
@@ -110,10 +118,9 @@ def make_opponent(settings: RunSettings, name: str) -> Agent:
 
 def _load(settings: RunSettings, path: str) -> tuple[Any, Any]:
     device = pick_device(settings.engine.device)
-    dtype = pick_dtype(settings.engine.dtype, device)
     if Path(path).exists():
         path = str(weights_of(Path(path)))
-    return load_pretrained(path, device=device, dtype=dtype, trust_remote_code=settings.model.trust_remote_code)
+    return load_pretrained(path, device=device, trust_remote_code=settings.model.trust_remote_code)
 
 
 def _set_threads(settings: RunSettings, model: Any) -> None:

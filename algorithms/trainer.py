@@ -25,7 +25,15 @@ from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.metrics import episode_metrics
 from turnwise.algorithms.runlog import RunLog, lock_run
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.startup import Policy, fresh_policy, make_opponent, saved_policy, say_nothing, voice_of
+from turnwise.algorithms.startup import (
+    Policy,
+    fresh_policy,
+    make_opponent,
+    precision,
+    saved_policy,
+    say_nothing,
+    voice_of,
+)
 from turnwise.algorithms.summary import finish
 from turnwise.envs.registry import make_game
 
@@ -45,7 +53,7 @@ def train(
     seed and its step, and the checkpoint holds everything else.
     Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, and what the settings' parts raise.
     """
-    with lock_run(run_dir):
+    with lock_run(run_dir), precision(settings):
         checkpoint = newest(run_dir)
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)

@@ -122,14 +122,15 @@ def sft(
     """Only the warm start: turnwise sft --out models/kuhn env=kuhn_poker (settings as for train)"""
     from turnwise.algorithms.checkpoint import save_weights
     from turnwise.algorithms.compose import compose, run_settings
-    from turnwise.algorithms.startup import fresh_policy
+    from turnwise.algorithms.startup import fresh_policy, precision
 
     with _plain_errors():
         settings = run_settings(compose(ctx.args))
         if not settings.model.sft.steps:
             raise ValueError("nothing to do with model.sft.steps=0; give a number of updates")
         folder = _new_folder(str(out), "")
-        policy = fresh_policy(settings, typer.echo)
+        with precision(settings):
+            policy = fresh_policy(settings, typer.echo)
         save_weights(folder, policy.model, policy.tokenizer)
         typer.echo(f"model: {folder}")
 
