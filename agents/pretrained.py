@@ -38,7 +38,17 @@ def load_pretrained(path: str, *, device: torch.device, trust_remote_code: bool 
         raise ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.to(device).eval(), tokenizer
+    model = model.to(device)
+    if device.type == "cpu":
+        _own_memory(model)
+    return model.eval(), tokenizer
+
+
+def _own_memory(model: Any) -> None:
+    """Copy weights out of the file that they are mapped from. There they lie askew in memory, where sums are rounded
+    otherwise than in a model that was never saved; and the file may go."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def pick_device(name: str) -> torch.device:
