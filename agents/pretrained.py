@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ def load_pretrained(path: str, *, device: torch.device, trust_remote_code: bool 
     Raises ModelError where there is no such model, or it cannot be loaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     folder = Path(path).expanduser()
     if folder.exists() and not (folder / "config.json").exists():
         raise ModelError(f"a model folder holds config.json, weights and a tokenizer: {folder} has no config.json")
