@@ -1,5 +1,7 @@
 """Options of the whole test suite."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,7 @@ Command = Callable[..., "Result"]
 SMALL_RUN = (
     *("steps=12", "games_per_step=16", "checkpoint_every=4"),
     *("evaluation.every=4", "evaluation.final_games=20"),
-    *("model.sft.steps=20", "model.sft.games=100"),
+    *("model.sft.steps=20", "model.sft.games=100", "engine.device=cpu"),
 )
 """A run of the default recipe that takes a second or two; it learns next to nothing."""
 
@@ -84,3 +86,37 @@ def finished_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> 
     result = command("train", *SMALL_RUN, f"run_dir={folder}")
     assert result.exit_code == 0, result.output
     return folder
+
+
+TIMINGS = ("seconds", "evaluation_seconds", "model_seconds", "time_outside_model", "us_outside_model_per_turn")
+
+
+def fingerprint(run: Path) -> dict[str, Any]:
+    """All that two runs of one seed share: metrics, summary, and every tensor of the newest checkpoint."""
+    import torch
+
+    from turnwise.algorithms.checkpoint import load_checkpoint, newest
+    from turnwise.algorithms.runlog import read_metrics
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items() if key not in TIMINGS}
+        return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    folder = newest(run)
+    assert folder is not None
+    summary = json.loads((run / "summary.json").read_text())
+    return {
+        "metrics": [{key: value for key, value in record.items() if key != "time"} for record in read_metrics(run)],
+        "summary": {key: value for key, value in summary.items() if key not in TIMINGS},
+        "evaluation": json.loads((run / "evaluation.json").read_text()),
+        "state": plain(load_checkpoint(folder)),
+        "weights": hashlib.sha256((folder / "model/model.safetensors").read_bytes()).hexdigest(),
+    }
+
+
+@pytest.fixture(scope="session", name="fingerprint")
+def fingerprint_fixture() -> Callable[[Path], dict[str, Any]]:
+    return fingerprint
