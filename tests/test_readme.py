@@ -1,0 +1,213 @@
+"""README.md and docs/ keep their word: every block runs as printed, every link leads somewhere.
+
+The blocks of a page run in order, in one folder. A `python` block runs in an interpreter of its own; with a first line
+`# NAME.py` it is saved under that name instead, for a later block to import or to start. A `bash` block runs line by
+line, each by the rule of its first word (`RULES`); a line without a rule fails. What would take long is made small by
+settings that are appended, or only looked at: packages are not installed, and `make` prints what it would do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+LINKED = [*PAGES, "kernels/README.md"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+NAMED = re.compile(r"# (\w+\.py)\n")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a page is tried out."""
+
+    folder: Path
+    small: tuple[str, ...]
+    """Settings that make a training run a matter of seconds."""
+    command: Callable[..., Any]
+    """The command line, in this process."""
+
+    def start(self, *words: str, cwd: Path | None = None) -> str:
+        """Standard output of a command, which has to succeed."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("MAKE") and key != "VENV"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        env = kept | {"PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": "."}
+        folder = cwd or self.folder
+        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+def run_python(desk: Desk, code: str) -> None:
+    named = NAMED.match(code)
+    (desk.folder / (named.group(1) if named else "block.py")).write_text(code)
+    if not named:
+        desk.start(sys.executable, "block.py")
+
+
+def run_bash(desk: Desk, block: str) -> None:
+    for line in block.splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] in RULES, f"no rule in this file says how to try out {line!r}"
+            RULES[words[0]](desk, words)
+
+
+def turnwise(desk: Desk, words: Sequence[str]) -> None:
+    """In this process; settings only where a line would load a model from elsewhere or train many."""
+    result = desk.command(*smaller(desk, words[1:]))
+    assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}"
+
+
+def smaller(desk: Desk, words: Sequence[str]) -> list[str]:
+    """The same command with settings appended that make it quick."""
+    if words[0] in ("train", "sft") and "--resume" not in words:
+        if any(word.startswith(("experiment=", "model=Qwen")) for word in words):
+            return [*words, "--dry-run"]
+        return [*words, *desk.small, "steps=4", "evaluation.games=4", "evaluation.final_games=4"]
+    return [*words, "--games", "20"] if words[0] == "eval" else list(words)
+
+
+def python(desk: Desk, words: Sequence[str]) -> None:
+    """pytest on files of the page, or a look at the repository's; a script of the page; a benchmark."""
+    if words[1:3] == ["-m", "pytest"]:
+        theirs = any(word.startswith("tests/") for word in words)
+        options = ["--collect-only", "-q"] if theirs else ["-q", "-p", "no:cacheprovider"]
+        desk.start(sys.executable, *words[1:], *options, cwd=ROOT if theirs else None)
+    elif words[1].startswith("benchmarks/") and not words[1].endswith("plot_learning.py"):
+        known = desk.start(sys.executable, words[1], "--help", cwd=ROOT)
+        assert [word for word in words if word.startswith("--") and word not in known] == []
+    elif words[1].startswith("benchmarks/"):
+        desk.start(sys.executable, str(ROOT / words[1]), *words[2:])
+    else:
+        desk.start(sys.executable, words[1], *smaller(desk, words[2:]))
+
+
+def make(desk: Desk, words: Sequence[str]) -> None:
+    """The commands that make would give; settings for the training are looked at too."""
+    desk.start("make", "--dry-run", *words[1:], cwd=ROOT)
+    for word in words[1:]:
+        if word.startswith("ARGS=") and "train" in words:
+            turnwise(desk, ["turnwise", "train", *shlex.split(word.removeprefix("ARGS=")), "--dry-run"])
+
+
+def pip(desk: Desk, words: Sequence[str]) -> None:
+    """`.` or `.[EXTRA]` of this project, or one of its requirements."""
+    extras: dict[str, list[str]] = PROJECT["optional-dependencies"]
+    requirements = {line for lines in [PROJECT["dependencies"], *extras.values()] for line in lines}
+    known = {".", *requirements, *(f".[{name}]" for name in extras)}
+    wanted = [word for word in words[2:] if not word.startswith(("--", "https://"))]
+    assert words[1] == "install" and wanted and set(wanted) <= known
+
+
+def sudo(desk: Desk, words: Sequence[str]) -> None:
+    """The line that the Makefile's own messages give, and the tools beside Python."""
+    assert words == ["sudo", "apt", "install", "git", "make", "python3", "python3-venv"]
+    assert "sudo apt install python3 python3-venv" in (ROOT / ".ci/venv").read_text()
+
+
+RULES: dict[str, Callable[[Desk, Sequence[str]], None]] = {
+    "turnwise": turnwise,
+    "python": python,
+    "make": make,
+    "pip": pip,
+    "sudo": sudo,
+}
+
+
+def blocks(page: str) -> Iterator[tuple[str, str]]:
+    """(language, text) of every fenced block."""
+    yield from FENCE.findall((ROOT / page).read_text())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks_run_as_printed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any], small_run: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(tmp_path, small_run, command)
+    for language, text in blocks(page):
+        assert language in ("python", "bash"), (
+            f"a block is python or bash, or indented if it is neither: got {language!r}"
+        )
+        (run_python if language == "python" else run_bash)(desk, text)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings in links, as GitHub makes them."""
+    headings = HEADING.findall(FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_saved_block_is_used(page: str) -> None:
+    texts = [text for _, text in blocks(page)]
+    for index, text in enumerate(texts):
+        if named := NAMED.match(text):
+            stem = named.group(1).removesuffix(".py")
+            assert any(stem in later for later in texts[index + 1 :]), f"{page} never uses {stem}.py"
+
+
+@pytest.mark.parametrize("page", LINKED)
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in LINK.findall(FENCE.sub("", path.read_text())):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        found = (path.parent / name).resolve() if name else path
+        assert found.exists(), f"{page} links to {target}, which is not there"
+        assert found.is_relative_to(ROOT), f"{page} links to {target}, outside of the repository"
+        if anchor:
+            assert anchor in anchors(found), f"{page} links to {target}: no such heading"
+
+
+def test_every_page_is_found_from_the_front_page() -> None:
+    linked = {target.partition("#")[0] for target in LINK.findall((ROOT / "README.md").read_text())}
+    assert {page for page in PAGES if page != "README.md"} <= linked
+
+
+NAMES_A_FILE = re.compile(r"`((?:envs|agents|algorithms|configs|tests|benchmarks|src|docs)/[\w./]+\.\w+)`")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_are_named_exist(page: str) -> None:
+    names = NAMES_A_FILE.findall((ROOT / page).read_text())
+    assert [name for name in names if "NAME" not in name and not (ROOT / name).exists()] == []
+
+
+def test_the_table_of_environments_is_complete() -> None:
+    from turnwise.envs.registry import GAMES
+
+    page = (ROOT / "docs/environments.md").read_text()
+    assert [name for name in GAMES if f"| `{name}` |" not in page] == []
+
+
+def test_the_recipes_are_all_described() -> None:
+    page = (ROOT / "docs/algorithms.md").read_text()
+    recipes = [path.stem for path in (ROOT / "configs/algorithm").glob("*.yaml")]
+    assert [name for name in recipes if f"`algorithm={name}`" not in page] == []
+
+
+def test_a_line_without_a_rule_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="no rule"):
+        run_bash(Desk(tmp_path, (), print), "curl https://example.org | sh")
+
+
+def test_a_block_that_fails_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        run_python(Desk(tmp_path, (), print), "1 / 0\n")
