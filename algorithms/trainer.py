@@ -53,11 +53,12 @@ def train(
     seed and its step, and the checkpoint holds everything else.
     Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, and what the settings' parts raise.
     """
+    method = method_for(settings, make_game(settings.env.id, **settings.env.kwargs))
     with lock_run(run_dir), precision(settings):
         checkpoint = newest(run_dir)
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy)
+        run = Run(settings, run_dir, policy, method)
         try:
             if state is not None:
                 run.load(state)
@@ -73,8 +74,8 @@ def train(
 class Run:
     """The state of one training run."""
 
-    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy) -> None:
-        self.settings, self.run_dir, self.policy = settings, run_dir, policy
+    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, method: str) -> None:
+        self.settings, self.run_dir, self.policy, self.method = settings, run_dir, policy, method
         recipe = settings.algorithm
         self.learner = Learner(
             policy.model,
@@ -98,7 +99,6 @@ class Run:
             concurrency=settings.engine.concurrency,
             record_messages=False,
         )
-        self.method = method_for(settings, self.game)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
         self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
