@@ -25,6 +25,8 @@ class TinyModel:
     vocabulary: int = 512
     """Most entries of the tokenizer, 256 of them single bytes; never fewer than 300."""
     max_position: int = 2048
+    init_std: float = 0.02
+    """Standard deviation of the initial weights; larger ones tell inputs apart sooner."""
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:
@@ -33,6 +35,8 @@ class TinyModel:
             raise ValueError(f"model.vocabulary is at least 300 (bytes and special tokens): got {self.vocabulary}")
         if min(self.layers, self.heads, self.intermediate, self.max_position) < 1:
             raise ValueError("model.layers, heads, intermediate and max_position are at least 1")
+        if not 0 < self.init_std <= 1:
+            raise ValueError(f"model.init_std lies in (0, 1]: got {self.init_std}")
 
 
 def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
@@ -78,6 +82,7 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
         head_dim=max(settings.hidden // settings.heads, 8),
         max_position_embeddings=settings.max_position,
         tie_word_embeddings=True,
+        initializer_range=settings.init_std,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
