@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -36,6 +36,16 @@ class Plan:
     group: str | None = None
     stream: int = 0
     """Tells episodes of one seed apart: the game's chance is the same, the replies are sampled anew."""
+
+
+def plans(
+    name: str, env_id: str, env_kwargs: Mapping[str, Any], seats: Mapping[str, str], seeds: Iterable[int]
+) -> list[Plan]:
+    """One episode per seed, with the same agents in the same seats; ids are `<name>-0`, `<name>-1`, ..."""
+    return [
+        Plan(id=f"{name}-{i}", env_id=env_id, env_kwargs=env_kwargs, seed=seed, seats=seats)
+        for i, seed in enumerate(seeds)
+    ]
 
 
 class Rollout:

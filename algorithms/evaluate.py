@@ -10,7 +10,15 @@ from typing import Any, Literal
 from turnwise.agents.rollout import Agent
 from turnwise.algorithms.checkpoint import FOLDER, weights_of
 from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
-from turnwise.algorithms.evaluation import exact_evaluation, exact_to_report, method_for, win_rate_evaluation
+from turnwise.algorithms.evaluation import (
+    HELD_OUT,
+    exact_evaluation,
+    exact_to_report,
+    method_for,
+    return_figures,
+    self_play,
+    win_rate_evaluation,
+)
 from turnwise.algorithms.settings import RunSettings, require_player
 from turnwise.algorithms.startup import make_opponent, precision, saved_policy
 from turnwise.envs.core import TextGame
@@ -32,7 +40,10 @@ def evaluate_folder(
     policy = saved_policy(settings, weights_of(path))
     found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
     with precision(settings):
-        if method_for(settings, game) == "exact":
+        method = method_for(settings, game)
+        if method == "return":
+            return found | return_figures(self_play(settings, policy.agent, games, HELD_OUT)) | {"win_rates": []}
+        if method == "exact":
             kind: Literal["finite"] | int = prefixes or "finite"
             found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
         rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
@@ -69,6 +80,8 @@ def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:
         return
     console = Console()
     console.print(f"[bold]{found['env']}[/bold]  {found['weights']}")
+    if "mean_return" in found:
+        console.print(f"mean return {found['mean_return']:+.4f} ± {found['mean_return_stderr']:.4f}")
     if "nash_conv" in found:
         error = found["nash_conv_stderr"]
         spread = f" ± {error:.4f}" if error is not None else ""

@@ -1,27 +1,38 @@
-"""Which measure a run is judged by, and the measuring: exact where the game can be enumerated, else win rates."""
+"""Which measure a run is judged by, and the measuring.
+
+Exact where the game can be enumerated, else win rates; the mean return where there is nobody to win against.
+"""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from turnwise.agents.language import LanguageAgent
-from turnwise.agents.rollout import Agent
+from turnwise.agents.rollout import Agent, Rollout, plans
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.exact import ExactResult, PolicyRow, evaluate_exactly
 from turnwise.algorithms.exact_tree import information_states
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.winrate import WinRate, win_rates
 from turnwise.envs.core import TextGame
+from turnwise.envs.registry import make_game
+from turnwise.records import Episode
 
 EXACT_LIMIT = 1_000
 """Information states up to which `auto` measures exactly during training."""
-_HELD_OUT = 2
+HELD_OUT, FINAL = 2, 3
+"""Streams of seeds that training never sees: of the evaluations, and of the last games."""
 
 
 def method_for(settings: RunSettings, game: TextGame) -> str:
-    """`exact` or `win_rate`. Raises ValueError where exact was asked for and the game cannot be enumerated."""
+    """`exact`, `win_rate`, or `return` for one seat. Raises ValueError where the game cannot give what was asked for."""
     method = settings.evaluation.method
+    if len(game.seats) == 1:
+        if method != "auto":
+            raise ValueError(f"evaluation.method={method} needs two seats: {settings.env.id} has one; use auto")
+        return "return"
     if method == "win_rate":
         return method
     try:
@@ -64,11 +75,26 @@ def win_rate_evaluation(
         settings.env.id,
         settings.evaluation.opponents if opponents is None else opponents,
         games=games,
-        seed=derive_seed(settings.seed, _HELD_OUT),
+        seed=derive_seed(settings.seed, HELD_OUT),
         env_kwargs=settings.env.kwargs,
         invalid=settings.env.invalid,
         max_turns=settings.env.max_turns,
     )
+
+
+def self_play(settings: RunSettings, agent: LanguageAgent, games: int, stream: int) -> list[Episode]:
+    """Games with the agent in every seat, from the seeds of a stream that training never sees."""
+    rollout = Rollout({agent.name: agent}, invalid=settings.env.invalid, max_turns=settings.env.max_turns)
+    seats = dict.fromkeys(make_game(settings.env.id, **settings.env.kwargs).seats, agent.name)
+    seeds = (derive_seed(settings.seed, stream, i) for i in range(games))
+    return rollout.collect(plans("final", settings.env.id, settings.env.kwargs, seats, seeds))
+
+
+def return_figures(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Mean return per episode of a game of one seat, in task units, and its standard error."""
+    returns = [value for episode in episodes for value in episode.returns.values()]
+    error = statistics.stdev(returns) / len(returns) ** 0.5 if len(returns) > 1 else 0.0
+    return {"mean_return": statistics.fmean(returns), "mean_return_stderr": error}
 
 
 def exact_to_report(result: ExactResult) -> dict[str, Any]:
@@ -93,7 +119,7 @@ def _row(row: PolicyRow) -> dict[str, Any]:
 
 def headline(method: str) -> tuple[str, bool]:
     """(name of the measure in `eval`, whether lower is better)."""
-    return ("nash_conv", True) if method == "exact" else ("not_lost", False)
+    return {"exact": ("nash_conv", True), "win_rate": ("not_lost", False), "return": ("mean_return", False)}[method]
 
 
 def win_rate_figures(rates: list[WinRate]) -> dict[str, float]:

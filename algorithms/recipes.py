@@ -9,7 +9,7 @@ from typing import Any
 from turnwise.algorithms.build import build
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.credit import CREDITS
-from turnwise.algorithms.schedule import check_schedule, scheduled
+from turnwise.algorithms.schedule import SHAPES, check_schedule, scheduled
 
 AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 ESTIMATORS = ("k1", "k2", "k3")
@@ -21,9 +21,9 @@ class Magnet:
     """A pull of the policy towards a reference (magnetic mirror descent when the reference stands or moves slowly)."""
 
     weight: float = 0.0
-    """Nats of KL per unit of advantage at the start; 0 for no pull."""
+    """Nats of KL per unit of advantage at the start; 0 for no pull in the whole run."""
     final_weight: float = 0.0
-    """The weight at the end of the run."""
+    """The weight at the end of the run; it does not matter where `weight` is 0."""
     weight_hold: float = 0.0
     """Share of the run before the weight starts to move, in [0, 1)."""
     weight_shape: str = "linear"
@@ -36,7 +36,10 @@ class Magnet:
     """KL per token: `exact` over the vocabulary, or k1, k2, k3 from the sampled token."""
 
     def __post_init__(self) -> None:
-        check_schedule("weight", self.weight, self.final_weight, self.weight_hold, self.weight_shape)
+        final = self.final_weight if self.weight else 0.0
+        shape = self.weight_shape if self.weight else "linear"
+        check_schedule("weight", self.weight, final, self.weight_hold, shape)
+        require_choice("weight_shape", self.weight_shape, SHAPES)
         require_choice("reference", self.reference, REFERENCES)
         require_choice("estimator", self.estimator, ("exact", *ESTIMATORS))
         require_between("reference_decay", self.reference_decay, 0.0, 1.0)
@@ -45,6 +48,8 @@ class Magnet:
 
     def weight_at(self, progress: float) -> float:
         """The weight when this share of the run is over."""
+        if not self.weight:
+            return 0.0
         return scheduled(
             self.weight, self.final_weight, hold=self.weight_hold, shape=self.weight_shape, progress=progress
         )
@@ -52,7 +57,7 @@ class Magnet:
     @property
     def needs_model(self) -> bool:
         """Whether a second set of weights is kept."""
-        return self.reference != "uniform" and bool(self.weight or self.final_weight)
+        return self.reference != "uniform" and self.weight > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

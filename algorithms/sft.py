@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from turnwise.agents.context import ChatContext, Transcript
-from turnwise.agents.rollout import Plan, Rollout
+from turnwise.agents.rollout import Rollout, plans
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
 from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
@@ -26,11 +26,8 @@ def scripted_games(settings: SFT, env_id: str, env_kwargs: Mapping[str, Any], se
     """Games of the teacher against itself; its replies open with the game's lead-in."""
     teacher = scripted_agent(settings.teacher, talk=True)
     seats = dict.fromkeys(make_game(env_id, **env_kwargs).seats, teacher.name)
-    plans = [
-        Plan(id=f"sft-{i}", env_id=env_id, env_kwargs=env_kwargs, seed=derive_seed(seed, _STREAM, i), seats=seats)
-        for i in range(settings.games)
-    ]
-    return Rollout({teacher.name: teacher}, max_turns=200).collect(plans)
+    seeds = (derive_seed(seed, _STREAM, i) for i in range(settings.games))
+    return Rollout({teacher.name: teacher}, max_turns=200).collect(plans("sft", env_id, env_kwargs, seats, seeds))
 
 
 def spoken_texts(episodes: Sequence[Episode]) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from turnwise.agents.rollout import Plan, Rollout
-from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.checkpoint import checkpoint_path
 from turnwise.algorithms.evaluation import (
+    FINAL,
     exact_evaluation,
     exact_to_report,
     headline,
+    return_figures,
+    self_play,
     win_rate_evaluation,
     win_rate_figures,
 )
@@ -19,27 +20,30 @@ from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.metrics import episode_metrics
 from turnwise.algorithms.report import write_report
-from turnwise.records import Episode
 
 if TYPE_CHECKING:
     from turnwise.algorithms.trainer import Run
 
 SAMPLE_GAMES = 12
-_FINAL = 3
 
 
 def finish(run: Run) -> dict[str, Any]:
     """Write evaluation.json, games.jsonl, summary.json and report.html; returns the summary."""
     settings = run.settings
-    rates = win_rate_evaluation(settings, run.reported, settings.evaluation.final_games)
-    found: dict[str, Any] = {"win_rates": [rate.to_dict() for rate in rates]}
-    figures: dict[str, Any] = dict(win_rate_figures(rates))
+    games = self_play(settings, run.reported, settings.evaluation.final_games, FINAL)
+    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
+    if run.method == "return":
+        figures |= return_figures(games)
+    else:
+        rates = win_rate_evaluation(settings, run.reported, settings.evaluation.final_games)
+        found |= {"win_rates": [rate.to_dict() for rate in rates]}
+        figures |= win_rate_figures(rates)
     if run.method == "exact":
         result = exact_evaluation(settings, run.reported, run.learner.reported, run.game)
         found |= exact_to_report(result) | {"references": {"uniform": result.nash_conv_uniform, "equilibrium": 0.0}}
         figures |= {"nash_conv": result.nash_conv, "exploitability": result.exploitability}
         figures |= {"illegal_mass": result.illegal_mass_mean}
-    games = self_play(run, settings.evaluation.final_games)
     summary = _summary(run, figures, episode_metrics(games, LEARNER))
     write_atomically(run.run_dir / "evaluation.json", json.dumps(found, indent=1))
     lines = [episode.to_json() + "\n" for episode in games[:SAMPLE_GAMES]]
@@ -47,23 +51,6 @@ def finish(run: Run) -> dict[str, Any]:
     write_atomically(run.run_dir / "summary.json", json.dumps(summary, indent=1) + "\n")
     write_report(run.run_dir)
     return summary
-
-
-def self_play(run: Run, games: int) -> list[Episode]:
-    """Games of the reported weights against themselves, from seeds that training never sees."""
-    settings = run.settings
-    rollout = Rollout({LEARNER: run.reported}, invalid=settings.env.invalid, max_turns=settings.env.max_turns)
-    plans = [
-        Plan(
-            id=f"final-{i}",
-            env_id=settings.env.id,
-            env_kwargs=settings.env.kwargs,
-            seed=derive_seed(settings.seed, _FINAL, i),
-            seats=dict.fromkeys(run.game.seats, LEARNER),
-        )
-        for i in range(games)
-    ]
-    return rollout.collect(plans)
 
 
 def _summary(run: Run, figures: dict[str, Any], play: dict[str, float]) -> dict[str, Any]:

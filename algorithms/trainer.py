@@ -14,9 +14,12 @@ from turnwise.algorithms.checkpoint import load_checkpoint, newest, prune, save_
 from turnwise.algorithms.collector import quiet_collector
 from turnwise.algorithms.credit import CREDITS
 from turnwise.algorithms.evaluation import (
+    HELD_OUT,
     exact_evaluation,
     headline,
     method_for,
+    return_figures,
+    self_play,
     win_rate_evaluation,
     win_rate_figures,
 )
@@ -170,6 +173,10 @@ class Run:
 
     def evaluate(self) -> dict[str, Any]:
         """The figures of the reported weights, and of the last ones where both are kept."""
+        if self.method == "return":
+            return dict(
+                return_figures(self_play(self.settings, self.reported, self.settings.evaluation.games, HELD_OUT))
+            )
         if self.method == "win_rate":
             return dict(
                 win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games))

@@ -379,4 +379,6 @@ def test_a_second_set_of_weights_is_kept_only_where_something_pulls_to_it() -> N
     assert not Magnet().needs_model
     assert not UNIFORM.needs_model
     assert AT_THE_START.needs_model
-    assert Magnet(weight=0.0, final_weight=1.0, weight_shape="linear").needs_model
+    off = Magnet(weight=0.0, final_weight=1.0, weight_shape="geometric")
+    assert not off.needs_model
+    assert [off.weight_at(progress) for progress in (0.0, 0.5, 1.0)] == [0.0, 0.0, 0.0]
