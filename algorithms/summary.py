@@ -44,6 +44,9 @@ def finish(run: Run) -> dict[str, Any]:
         found |= exact_to_report(result) | {"references": {"uniform": result.nash_conv_uniform, "equilibrium": 0.0}}
         figures |= {"nash_conv": result.nash_conv, "exploitability": result.exploitability}
         figures |= {"illegal_mass": result.illegal_mass_mean}
+        if run.learner.mean is not None:
+            last = exact_evaluation(settings, run.policy.agent, run.policy.model, run.game)
+            figures["nash_conv_last"] = last.nash_conv
     summary = _summary(run, figures, episode_metrics(games, LEARNER))
     write_atomically(run.run_dir / "evaluation.json", json.dumps(found, indent=1))
     lines = [episode.to_json() + "\n" for episode in games[:SAMPLE_GAMES]]
