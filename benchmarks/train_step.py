@@ -3,9 +3,9 @@
     python benchmarks/train_step.py --json benchmarks/results/train_step.json
 
 Each game is measured in a process of its own, with the default recipe (further words are settings, as for
-`turnwise train`): some steps to warm up, then `--repeats` times `--steps` steps; figures are means over the steps of a repeat, and
-the median of the repeats. Beside them, on the same tokens and in the same process, what plain transformers take: one
-`generate` over the step's prompts, and one forward and backward pass per epoch, each row of tokens on its own.
+`turnwise train`): some steps to warm up, then `--repeats` times `--steps` steps. Figures are means over the steps of a
+repeat, and the median of the repeats. Beside them, on the same tokens and in the same process, what plain transformers
+take: one `generate` over the step's prompts, and a forward and a backward pass per epoch, each sample a row of its own.
 """
 
 from __future__ import annotations
