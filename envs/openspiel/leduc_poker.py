@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from turnwise.envs.openspiel.adapter import OpenSpielGame
-from turnwise.envs.openspiel.cards import ranks
+from turnwise.envs.openspiel.cards import rank_lead_ins, ranks
 from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, seat_name
 
 FOLD, CALL = 0, 1
@@ -131,7 +131,7 @@ def _lead_in(state: SpielState, player: int) -> str:
 
 
 def _lead_ins(game: SpielGame) -> tuple[str, ...]:
-    return tuple(f"{rank} " for rank in ranks(game.num_players() + 1))
+    return rank_lead_ins(game.num_players() + 1)
 
 
 TEXTS = GameTexts(

@@ -51,7 +51,14 @@ def one_seat(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def overrides(env_id: str) -> list[str]:
-    sizes = ["model.tiny.init_std=0.1", "algorithm.optimisation.mean_decay=0.9", "model.sft.steps=60", "model.sft.games=200", "evaluation.every=0", "evaluation.final_games=60"]
+    sizes = [
+        "model.tiny.init_std=0.1",
+        "algorithm.optimisation.mean_decay=0.9",
+        "model.sft.steps=60",
+        "model.sft.games=200",
+        "evaluation.every=0",
+        "evaluation.final_games=60",
+    ]
     return [f"env={env_id}", "steps=60", "games_per_step=64", "algorithm.magnet.weight=0", *sizes]
 
 
