@@ -51,15 +51,10 @@ def one_seat(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def overrides(env_id: str) -> list[str]:
-    sizes = [
-        "model.tiny.init_std=0.1",
-        "algorithm.optimisation.mean_decay=0.9",
-        "model.sft.steps=60",
-        "model.sft.games=200",
-        "evaluation.every=0",
-        "evaluation.final_games=60",
-    ]
-    return [f"env={env_id}", "steps=60", "games_per_step=64", "algorithm.magnet.weight=0", *sizes]
+    model = ["model.tiny.init_std=0.1", "model.sft.steps=60", "model.sft.games=200"]
+    algorithm = ["algorithm.magnet.weight=0", "algorithm.optimisation.mean_decay=0.9"]
+    sizes = ["steps=60", "games_per_step=64", "evaluation.every=0", "evaluation.final_games=60"]
+    return [f"env={env_id}", *model, *algorithm, *sizes]
 
 
 def test_it_learns_to_read_the_digit(one_seat: str, tmp_path: Path) -> None:
