@@ -57,7 +57,7 @@ def draw(panel: Panel, size: tuple[float, float] = NARROW) -> Figure:
     """The chart of a panel, without title and legend: the page sets those as text. `size` in inches."""
     figure, axes = _empty(size)
     for name, height in panel.references:
-        _reference(axes, name, height, panel.share)
+        _reference(axes, name, height, panel.share, panel.curves)
     if panel.stacked:
         means = [stretches(curve.x, curve.y) for curve in panel.curves]
         axes.stackplot(means[0][0], *(mean[1] for mean in means), colors=SERIES, linewidth=0)
@@ -93,7 +93,7 @@ def draw_learning(
             raise ValueError(f"the run {curve.label} holds no evaluation of {measure} over {along} to draw")
     figure, axes = _empty(size)
     for name, height in (references or {}).items():
-        _reference(axes, name, height, share=False)
+        _reference(axes, name, height, share=False, curves=curves)
     if len(curves) > 1:
         x, mean, low, high = spread(curves)
         axes.fill_between(x, low, high, color=SERIES[0], alpha=0.15, linewidth=0)
@@ -175,16 +175,19 @@ def _line(axes: Axes, curve: Curve, colour: str, marker: str | None) -> None:
     axes.plot(x, y, color=colour, linewidth=1.5, marker=marker, markersize=2.5)
 
 
-def _reference(axes: Axes, name: str, height: float, share: bool) -> None:
+def _reference(axes: Axes, name: str, height: float, share: bool, curves: Sequence[Curve]) -> None:
+    """A dashed line, named at the end that the curves are farther from."""
+    first, last = (min((abs(curve.y[i] - height) for curve in curves), default=0.0) for i in (0, -1))
+    left = first > last
     value = f"{100 * height:.3g}%" if share else f"{height:.3g}"
     axes.axhline(height, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.annotate(
         f"{name} {value}",
-        (1.0, height),
+        (0.0 if left else 1.0, height),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 2.5),
+        xytext=(3 if left else 0, 2.5),
         textcoords="offset points",
-        ha="right",
+        ha="left" if left else "right",
         color=INK,
         size=7.5,
     )
