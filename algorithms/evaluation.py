@@ -27,7 +27,7 @@ HELD_OUT, FINAL = 2, 3
 
 
 def method_for(settings: RunSettings, game: TextGame) -> str:
-    """`exact`, `win_rate`, or `return` for one seat. Raises ValueError where the game cannot give what was asked for."""
+    """`exact`, `win_rate`, or `return` for one seat. Raises ValueError where the game cannot give what is asked."""
     method = settings.evaluation.method
     if len(game.seats) == 1:
         if method != "auto":
