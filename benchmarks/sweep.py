@@ -1,7 +1,7 @@
 """An experiment of several runs, as a result file: python benchmarks/sweep.py kuhn_rae_ablation --runs runs/ablation
 
-Trains with `turnwise train experiment=NAME run_dir=RUNS` (a run that is complete there is not trained again), prints the
-table, and writes it with every run's summary, the commit and the machine to `--json`.
+Trains with `turnwise train experiment=NAME run_dir=RUNS` (a run that is complete there is not trained again), prints
+the table, and writes it with every run's summary, the commit and the machine to `--json`.
 """
 
 from __future__ import annotations
