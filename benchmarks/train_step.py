@@ -27,7 +27,7 @@ from common import print_table, save_result
 
 PARTS = ("rollout", "credit", "pack", "update")
 COLUMNS = (
-    ("games", "turns", "tokens", "step_s", *(f"{part}_s" for part in PARTS), "model_s"),
+    ("games", "turns", "tokens", "step_s", *(f"{part}_s" for part in PARTS), "model_s", "step_cpu_s"),
     ("outside_model", "outside_us_per_turn", "sampled_tokens_per_s", "trained_tokens_per_s", "peak_memory_mb"),
     ("rollout_s", "plain_generate_s", "update_s", "plain_update_s"),
 )
@@ -36,6 +36,7 @@ NOTES = {
     "sampled_tokens_per_s": "tokens over rollout_s",
     "trained_tokens_per_s": "tokens over update_s",
     "model_s": "forward and backward passes, of rollout and update together",
+    "step_cpu_s": "processor time of a step: less than step_s where other work shares the machine",
     "outside_model": "share of step_s that is not model_s",
     "plain_generate_s": "transformers' generate over the step's prompts in one batch, a row a prompt",
     "plain_update_s": "forward and backward over the same samples, a row a sample, as many epochs, in blocks as large",
@@ -77,6 +78,7 @@ def measure(env: str, size: Size) -> dict[str, Any]:
     """The row of one game."""
     import torch
 
+    from turnwise.algorithms.collector import quiet_collector
     from turnwise.algorithms.compose import compose, run_settings
     from turnwise.algorithms.evaluation import method_for
     from turnwise.algorithms.startup import fresh_policy, precision
@@ -87,9 +89,10 @@ def measure(env: str, size: Size) -> dict[str, Any]:
     method = method_for(settings, make_game(settings.env.id, **settings.env.kwargs))
     with tempfile.TemporaryDirectory() as folder, precision(settings):
         run = Run(settings, Path(folder), fresh_policy(settings), method)
-        for _ in range(size.warmup):
-            run.step()
-        repeats = [repeat(run, size.steps) for _ in range(size.repeats)]
+        with quiet_collector():  # as in a run
+            for _ in range(size.warmup):
+                run.step()
+            repeats = [repeat(run, size.steps) for _ in range(size.repeats)]
         figures = {name: statistics.median(one[name] for one in repeats) for name in repeats[0]}
         figures["step_s_spread"] = max(one["step_s"] for one in repeats) / min(one["step_s"] for one in repeats)
         memory = peak_memory_mb()
@@ -108,16 +111,18 @@ def measure(env: str, size: Size) -> dict[str, Any]:
 
 def repeat(run: Any, steps: int) -> dict[str, float]:
     """Means over some steps."""
-    turns = run.turns
+    turns, processor = run.turns, time.process_time()
     records = [run.step() for _ in range(steps)]
     seconds = {name: statistics.fmean(r["time"][name] for r in records) for name in ("step", "model", *PARTS)}
     tokens = statistics.fmean(
         r["reply_tokens"] * (r["turns"] - before) for r, before in zip(records, _before(turns, records), strict=True)
     )
     turns_per_step = (run.turns - turns) / steps
+    processor_s = (time.process_time() - processor) / steps
     outside = seconds["step"] - seconds["model"]
     return {
         "turns": turns_per_step,
+        "step_cpu_s": processor_s,
         "tokens": tokens,
         **{f"{name}_s": spent for name, spent in seconds.items()},
         "sampled_tokens_per_s": tokens / seconds["rollout"],
