@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from turnwise.algorithms.checkpoint import checkpoint_path
-from turnwise.algorithms.evaluation import (
+from turnwise.algorithms.evaluation.measure import (
     FINAL,
     exact_evaluation,
     exact_to_report,
@@ -19,10 +19,8 @@ from turnwise.algorithms.evaluation import (
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.metrics import episode_metrics
-from turnwise.algorithms.report import write_report
-
-if TYPE_CHECKING:
-    from turnwise.algorithms.trainer import Run
+from turnwise.algorithms.reporting.report import write_report
+from turnwise.algorithms.run import Run
 
 SAMPLE_GAMES = 12
 

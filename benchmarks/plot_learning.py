@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 from turnwise.algorithms.files import RunFolderError
-from turnwise.algorithms.measures import with_start
-from turnwise.algorithms.plots import draw_learning
-from turnwise.algorithms.report_tables import read_object
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.measures import with_start
+from turnwise.algorithms.reporting.plots import draw_learning
+from turnwise.algorithms.reporting.report_tables import read_object
+from turnwise.algorithms.reporting.runlog import read_metrics
 
 FORMATS = (".png", ".svg", ".pdf")
 

@@ -80,9 +80,9 @@ def measure(env: str, size: Size) -> dict[str, Any]:
 
     from turnwise.algorithms.collector import quiet_collector
     from turnwise.algorithms.compose import compose, run_settings
-    from turnwise.algorithms.evaluation import method_for
+    from turnwise.algorithms.evaluation.measure import method_for
+    from turnwise.algorithms.run import Run
     from turnwise.algorithms.startup import fresh_policy, precision
-    from turnwise.algorithms.trainer import Run
     from turnwise.envs.registry import make_game
 
     settings = run_settings(compose([f"env={env}", "tensorboard=false", *size.overrides]))

@@ -96,7 +96,7 @@ def fingerprint(run: Path) -> dict[str, Any]:
     import torch
 
     from turnwise.algorithms.checkpoint import load_checkpoint, newest
-    from turnwise.algorithms.runlog import read_metrics
+    from turnwise.algorithms.reporting.runlog import read_metrics
 
     def plain(value: Any) -> Any:
         if isinstance(value, torch.Tensor):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from turnwise.algorithms.compose import load_config
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.runlog import read_metrics
 from turnwise.envs.registry import GAMES
 from turnwise.records import Episode
 

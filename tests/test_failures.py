@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from turnwise.algorithms.checkpoint import check, newest, steps_saved
-from turnwise.algorithms.progress import Progress
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.progress import Progress
+from turnwise.algorithms.reporting.runlog import read_metrics
 
 Refused = Callable[..., str]
 Command = Callable[..., Any]
@@ -221,7 +221,7 @@ def test_a_broken_line_of_the_metrics_is_named(run: Path, refused: Refused) -> N
 HOLDER = """
 import sys
 from pathlib import Path
-from turnwise.algorithms.runlog import lock_run
+from turnwise.algorithms.reporting.runlog import lock_run
 with lock_run(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

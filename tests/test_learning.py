@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.runlog import read_metrics
 
 Command = Callable[..., Any]
 

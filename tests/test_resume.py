@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from turnwise.algorithms.checkpoint import steps_saved
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.runlog import read_metrics
 
 Fingerprint = Callable[[Path], dict[str, Any]]
 
@@ -22,7 +22,8 @@ import importlib, json, os, signal, sys, threading, time
 from pathlib import Path
 import hydra, pyspiel, tensorboard.summary.writer.event_file_writer
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
-from turnwise.algorithms import checkpoint, runlog, sft, summary, trainer
+from turnwise.algorithms import checkpoint, run as running, sft, summary, trainer
+from turnwise.algorithms.reporting import runlog
 from turnwise.cli import app
 
 def die():
@@ -64,16 +65,16 @@ MOMENTS = {
     "left-alone": lambda: None,
     "warm-start": lambda: around(sft, "_gradients", before=lambda call, *_: call == 10),
     "before-step-0-is-saved": lambda: around(checkpoint, "write_atomically", after=manifest_of(0)),
-    "between-checkpoints": lambda: around(trainer.RunLog, "write", after=log_of(6)),
+    "between-checkpoints": lambda: around(running.RunLog, "write", after=log_of(6)),
     "halfway-through-a-line": halfway_through_a_line,
-    "right-after-a-checkpoint": lambda: around(trainer, "save_checkpoint", after=lambda call, run, step, *_: step == 4),
+    "right-after-a-checkpoint": lambda: around(running, "save_checkpoint", after=lambda call, run, step, *_: step == 4),
     "halfway-through-a-checkpoint": lambda: around(checkpoint, "write_atomically", before=manifest_of(8)),
-    "before-old-checkpoints-go": lambda: around(trainer, "prune", before=lambda call, *_: call == 4),
+    "before-old-checkpoints-go": lambda: around(running, "prune", before=lambda call, *_: call == 4),
     "before-the-summary": lambda: around(
         summary, "write_atomically", before=lambda call, path, *_: path.name == "summary.json"
     ),
     "somewhen-1": after_ms(437), "somewhen-2": after_ms(911),
-    "twice": lambda: around(trainer.RunLog, "write", after=log_of(5)),
+    "twice": lambda: around(running.RunLog, "write", after=log_of(5)),
 }
 
 def killed(moment, words):
@@ -86,7 +87,7 @@ def killed(moment, words):
 
 root, words = Path(sys.argv[1]), sys.argv[2:]
 codes = {name: killed(moment, ["train", *words, f"run_dir={root / name}"]) for name, moment in MOMENTS.items()}
-again = lambda: around(trainer.RunLog, "write", after=log_of(10))
+again = lambda: around(running.RunLog, "write", after=log_of(10))
 codes["twice-again"] = killed(again, ["train", "--resume", str(root / "twice")])
 print(json.dumps(codes))
 """

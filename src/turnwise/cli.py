@@ -71,7 +71,7 @@ def _train(config: dict[str, Any], run_dir: Path) -> None:
     from turnwise.algorithms.checkpoint import steps_saved
     from turnwise.algorithms.compose import CONFIG, dump_config, run_settings
     from turnwise.algorithms.files import write_atomically
-    from turnwise.algorithms.progress import Progress, summary_table
+    from turnwise.algorithms.reporting.progress import Progress, summary_table
     from turnwise.algorithms.trainer import train as run
 
     settings = run_settings(config)
@@ -150,7 +150,7 @@ def evaluate(
 
     NashConv where the game can be enumerated, and win rates with 95% intervals. Further settings as KEY=VALUE.
     """
-    from turnwise.algorithms.evaluate import evaluate_folder, print_evaluation
+    from turnwise.algorithms.evaluation.folder import evaluate_folder, print_evaluation
 
     with _plain_errors():
         found = evaluate_folder(run, ctx.args, opponents.split(","), games, prefixes)
@@ -169,7 +169,7 @@ def list_names(what: Annotated[str, typer.Argument(help="envs, agents, algorithm
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
     """Write the report page of a run again: turnwise report runs/kuhn"""
-    from turnwise.algorithms.report import write_report
+    from turnwise.algorithms.reporting.report import write_report
 
     with _plain_errors():
         typer.echo(f"report: {write_report(run)}")

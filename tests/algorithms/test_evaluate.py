@@ -11,7 +11,7 @@ import pytest
 
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.checkpoint import CheckpointError
-from turnwise.algorithms.evaluate import evaluate_folder, print_evaluation, settings_of
+from turnwise.algorithms.evaluation.folder import evaluate_folder, print_evaluation, settings_of
 
 Command = Callable[..., Any]
 

@@ -17,10 +17,10 @@ from turnwise.agents.local import Completion, LocalEngine
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
-from turnwise.algorithms.exact import ExactResult, evaluate_exactly, evaluate_voice
-from turnwise.algorithms.exact_tree import information_states
+from turnwise.algorithms.evaluation.exact import ExactResult, evaluate_exactly, evaluate_voice
+from turnwise.algorithms.evaluation.exact_tree import information_states
+from turnwise.algorithms.evaluation.voices import LeadIns
 from turnwise.algorithms.sft import SFT, scripted_games, spoken_texts, warm_start
-from turnwise.algorithms.voices import LeadIns
 from turnwise.envs.openspiel.adapter import OpenSpielGame
 from turnwise.envs.openspiel.optimal import kuhn_bet_probability
 from turnwise.envs.registry import make_game

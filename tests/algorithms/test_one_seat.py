@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from turnwise.algorithms.compose import compose, dump_config, run_settings
-from turnwise.algorithms.evaluate import evaluate_folder
+from turnwise.algorithms.evaluation.folder import evaluate_folder
 from turnwise.algorithms.trainer import train
 from turnwise.envs.core import IllegalAction, Step, TextGame
 from turnwise.envs.registry import GAMES, GameSpec

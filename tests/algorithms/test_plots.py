@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.algorithms.measures import (
+from turnwise.algorithms.reporting.measures import (
     best,
     column,
     dig,
@@ -20,9 +20,9 @@ from turnwise.algorithms.measures import (
     shown,
     with_start,
 )
-from turnwise.algorithms.panels import evaluation_panel, time_panel, training_panels
-from turnwise.algorithms.plots import SERIES, Curve, Panel, draw, draw_learning, inline_svg, spread, stretches
-from turnwise.algorithms.runlog import RunLog
+from turnwise.algorithms.reporting.panels import evaluation_panel, time_panel, training_panels
+from turnwise.algorithms.reporting.plots import SERIES, Curve, Panel, draw, draw_learning, inline_svg, spread, stretches
+from turnwise.algorithms.reporting.runlog import RunLog
 
 RECORDS: list[dict[str, Any]] = [
     {"step": 1, "games": 10, "loss": 0.5, "return/player_0": 0.25, "eval": {"nash_conv": 0.9, "nash_conv_mean": 0.9}},

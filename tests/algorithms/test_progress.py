@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.algorithms.progress import Progress, summary_table
+from turnwise.algorithms.reporting.progress import Progress, summary_table
 
 
 class Terminal(io.StringIO):

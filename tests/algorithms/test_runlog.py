@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.algorithms.files import RunFolderError
-from turnwise.algorithms.runlog import RunLog, flat, lock_run, plain_json, read_metrics
+from turnwise.algorithms.reporting.runlog import RunLog, flat, lock_run, plain_json, read_metrics
 
 
 def written(run_dir: Path, steps: range) -> None:
@@ -181,7 +181,7 @@ def test_a_locked_folder_refuses_another_and_names_the_holder(tmp_path: Path) ->
         with pytest.raises(RunFolderError, match=rf"in use by the process {os.getpid()};"), lock_run(tmp_path / "run"):
             raise AssertionError("the lock was given twice")
         source = (
-            "import sys, pathlib\nfrom turnwise.algorithms.runlog import lock_run\n"
+            "import sys, pathlib\nfrom turnwise.algorithms.reporting.runlog import lock_run\n"
             "try:\n    lock_run(pathlib.Path(sys.argv[1])).__enter__()\nexcept RuntimeError as error:\n    print(error)"
         )
         command = [sys.executable, "-c", source, str(tmp_path / "run")]
@@ -194,7 +194,7 @@ def test_a_lock_ends_with_its_block_and_with_its_process(tmp_path: Path) -> None
     with pytest.raises(KeyError), lock_run(tmp_path):
         raise KeyError
     source = (
-        "import os, sys, pathlib\nfrom turnwise.algorithms.runlog import lock_run\n"
+        "import os, sys, pathlib\nfrom turnwise.algorithms.reporting.runlog import lock_run\n"
         "lock_run(pathlib.Path(sys.argv[1])).__enter__()\nos.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", source, str(tmp_path)], check=False).returncode == -9

@@ -14,7 +14,7 @@ from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.checkpoint import load_checkpoint, newest, steps_saved
 from turnwise.algorithms.collector import YOUNG, quiet_collector
 from turnwise.algorithms.compose import compose, run_settings
-from turnwise.algorithms.runlog import read_metrics
+from turnwise.algorithms.reporting.runlog import read_metrics
 from turnwise.algorithms.startup import make_opponent, saved_policy
 from turnwise.algorithms.trainer import train
 
@@ -168,10 +168,10 @@ def test_exact_evaluation_of_such_a_game_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_seat_has_no_opponent(monkeypatch: pytest.MonkeyPatch) -> None:
-    from turnwise.algorithms import trainer
+    from turnwise.algorithms import run
 
     with pytest.raises(SettingsError, match="needs a game of several seats: KuhnPoker-LLM has one"):
-        trainer._require_seats(run_settings(compose(["agent=fixed_opponent"])), ("player_0",))
+        run._require_seats(run_settings(compose(["agent=fixed_opponent"])), ("player_0",))
 
 
 def test_the_collector_is_quiet_during_a_run_only() -> None:

@@ -12,9 +12,9 @@ import torch
 from turnwise.agents.context import ChatContext, ContextSettings
 from turnwise.agents.local import Completion
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
-from turnwise.algorithms.exact_policy import Opinion
-from turnwise.algorithms.scorer import model_scorer
-from turnwise.algorithms.voices import LeadIns, Sampled, Scene, action_blank
+from turnwise.algorithms.evaluation.exact_policy import Opinion
+from turnwise.algorithms.evaluation.scorer import model_scorer
+from turnwise.algorithms.evaluation.voices import LeadIns, Sampled, Scene, action_blank
 
 REPLY_TOKENS = 24
 

@@ -15,8 +15,8 @@ from turnwise.agents.local import LocalEngine
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
-from turnwise.algorithms.intervals import mean_interval, wilson
-from turnwise.algorithms.winrate import tally, win_rates
+from turnwise.algorithms.evaluation.intervals import mean_interval, wilson
+from turnwise.algorithms.evaluation.winrate import tally, win_rates
 from turnwise.records import Reply, Request
 
 

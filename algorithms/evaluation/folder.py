@@ -10,7 +10,7 @@ from typing import Any, Literal
 from turnwise.agents.rollout import Agent
 from turnwise.algorithms.checkpoint import FOLDER, weights_of
 from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
-from turnwise.algorithms.evaluation import (
+from turnwise.algorithms.evaluation.measure import (
     HELD_OUT,
     exact_evaluation,
     exact_to_report,

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnwise.agents.context import ChatContext, Transcript
-from turnwise.algorithms.exact_tree import InformationState
-from turnwise.algorithms.scorer import Ids
-from turnwise.algorithms.voices import Scene, Utterance, Voice
+from turnwise.algorithms.evaluation.exact_tree import InformationState
+from turnwise.algorithms.evaluation.scorer import Ids
+from turnwise.algorithms.evaluation.voices import Scene, Utterance, Voice
 from turnwise.envs.parsing import write_action
 
 MOST_CONTEXTS = 200_000

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from turnwise.algorithms.measures import best, dig, duration, label, main_measure, shown
-from turnwise.algorithms.runlog import flat
+from turnwise.algorithms.reporting.measures import best, dig, duration, label, main_measure, shown
+from turnwise.algorithms.reporting.runlog import flat
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from turnwise.algorithms.exact_tree import InformationState
+from turnwise.algorithms.evaluation.exact_tree import InformationState
 
 if TYPE_CHECKING:
     from turnwise.envs.openspiel.adapter import OpenSpielGame

@@ -17,7 +17,7 @@ import numpy as np
 from turnwise.agents.context import ChatContext
 from turnwise.agents.local import Completion
 from turnwise.agents.sampling import derive_seed
-from turnwise.algorithms.scorer import Ids, Scorer
+from turnwise.algorithms.evaluation.scorer import Ids, Scorer
 from turnwise.envs.parsing import read_action, write_action
 
 Generate = Callable[[Sequence[Ids], Sequence[int]], list[Completion]]

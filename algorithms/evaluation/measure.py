@@ -12,10 +12,10 @@ from typing import Any, Literal
 from turnwise.agents.language import LanguageAgent
 from turnwise.agents.rollout import Agent, Rollout, plans
 from turnwise.agents.sampling import derive_seed
-from turnwise.algorithms.exact import ExactResult, PolicyRow, evaluate_exactly
-from turnwise.algorithms.exact_tree import information_states
+from turnwise.algorithms.evaluation.exact import ExactResult, PolicyRow, evaluate_exactly
+from turnwise.algorithms.evaluation.exact_tree import information_states
+from turnwise.algorithms.evaluation.winrate import WinRate, win_rates
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.winrate import WinRate, win_rates
 from turnwise.envs.core import TextGame
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode

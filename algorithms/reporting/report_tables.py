@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.files import RunFolderError
-from turnwise.algorithms.measures import shown
+from turnwise.algorithms.reporting.measures import shown
 from turnwise.records import Episode, RecordError
 
 _MOST_STATES, _MOST_GAMES = 200, 12

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from turnwise.algorithms.measures import best, column, label
+from turnwise.algorithms.reporting.measures import best, column, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

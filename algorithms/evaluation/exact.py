@@ -19,9 +19,9 @@ from turnwise.agents.context import ChatContext
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.sampling import Sampling, derive_seed
 from turnwise.algorithms.checks import require_between
-from turnwise.algorithms.exact_policy import Opinion, hear
-from turnwise.algorithms.exact_tree import InformationState, information_states
-from turnwise.algorithms.exact_value import (
+from turnwise.algorithms.evaluation.exact_policy import Opinion, hear
+from turnwise.algorithms.evaluation.exact_tree import InformationState, information_states
+from turnwise.algorithms.evaluation.exact_value import (
     Judge,
     equilibrium_ranges,
     nash_conv_stderr,
@@ -29,8 +29,8 @@ from turnwise.algorithms.exact_value import (
     spiel_table,
     uniform_policies,
 )
-from turnwise.algorithms.scorer import model_scorer
-from turnwise.algorithms.voices import LeadIns, Sampled, Voice
+from turnwise.algorithms.evaluation.scorer import model_scorer
+from turnwise.algorithms.evaluation.voices import LeadIns, Sampled, Voice
 
 if TYPE_CHECKING:
     from turnwise.envs.openspiel.adapter import OpenSpielGame

@@ -17,7 +17,7 @@ import numpy as np
 from turnwise.agents.rollout import Agent, Plan, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
-from turnwise.algorithms.intervals import Interval, mean_interval, wilson
+from turnwise.algorithms.evaluation.intervals import Interval, mean_interval, wilson
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Reply, Request
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from turnwise.algorithms.measures import column, is_share, label, main_measure, names_under
-from turnwise.algorithms.plots import Curve, Panel
+from turnwise.algorithms.reporting.measures import column, is_share, label, main_measure, names_under
+from turnwise.algorithms.reporting.plots import Curve, Panel
 
 Records = Sequence[Mapping[str, Any]]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.files import RunFolderError, append_whole, reported
-from turnwise.algorithms.scalars import Scalars
+from turnwise.algorithms.reporting.scalars import Scalars
 
 METRICS = "metrics.jsonl"
 LOCK = ".lock"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.files import write_atomically
-from turnwise.algorithms.measures import best, column, duration, label, main_measure, shown, with_start
-from turnwise.algorithms.panels import evaluation_panel, training_panels
-from turnwise.algorithms.plots import NARROW, SERIES, WIDE, Panel, draw, inline_svg
-from turnwise.algorithms.report_tables import dialogues, match_row, policy_rows, read_object, read_text
-from turnwise.algorithms.runlog import flat, read_metrics
+from turnwise.algorithms.reporting.measures import best, column, duration, label, main_measure, shown, with_start
+from turnwise.algorithms.reporting.panels import evaluation_panel, training_panels
+from turnwise.algorithms.reporting.plots import NARROW, SERIES, WIDE, Panel, draw, inline_svg
+from turnwise.algorithms.reporting.report_tables import dialogues, match_row, policy_rows, read_object, read_text
+from turnwise.algorithms.reporting.runlog import flat, read_metrics
 
 
 def write_report(run_dir: Path) -> Path:
@@ -45,7 +45,7 @@ def write_report(run_dir: Path) -> Path:
 def _render(values: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    source = (files("turnwise.algorithms") / "templates/report.html.jinja").read_text(encoding="utf-8")
+    source = (files("turnwise.algorithms.reporting") / "templates/report.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda share: f"{100 * float(share):.1f}"
     return environment.from_string(source).render(values)

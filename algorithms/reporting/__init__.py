@@ -1,0 +1,1 @@
+"""What a run writes down and shows: metrics, events, the live view, curves and the report page."""

@@ -1,0 +1,193 @@
+"""The state of one training run, and its loop. One step reads from top to bottom in `Run.step`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from turnwise.agents.rollout import Agent, Rollout
+from turnwise.algorithms.batch import pack
+from turnwise.algorithms.build import SettingsError
+from turnwise.algorithms.checkpoint import prune, save_checkpoint
+from turnwise.algorithms.credit import CREDITS
+from turnwise.algorithms.evaluation.measure import (
+    HELD_OUT,
+    exact_evaluation,
+    headline,
+    return_figures,
+    self_play,
+    win_rate_evaluation,
+    win_rate_figures,
+)
+from turnwise.algorithms.league import LEARNER, OPPONENT, plan_step
+from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.metrics import episode_metrics
+from turnwise.algorithms.reporting.runlog import RunLog
+from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.startup import Policy, make_opponent, voice_of
+from turnwise.envs.registry import make_game
+
+Observer = Callable[[dict[str, Any]], None]
+
+
+class Run:
+    """The state of one training run."""
+
+    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, method: str) -> None:
+        self.settings, self.run_dir, self.policy, self.method = settings, run_dir, policy, method
+        recipe = settings.algorithm
+        self.learner = Learner(
+            policy.model,
+            recipe.optimisation,
+            recipe.objective,
+            recipe.magnet,
+            temperature=settings.agent.sampling.temperature,
+            clock=policy.engine.clock,
+        )
+        self.credit, self.credit_settings = CREDITS[recipe.credit].function, recipe.credit_record()
+        self.credit_state: dict[str, Any] = {}
+        self.game = make_game(settings.env.id, **settings.env.kwargs)
+        agents: dict[str, Agent] = {LEARNER: policy.agent}
+        if settings.agent.opponent != "self":
+            _require_seats(settings, self.game.seats)
+            agents[OPPONENT] = make_opponent(settings, settings.agent.opponent)
+        self.rollout = Rollout(
+            agents,
+            invalid=settings.env.invalid,
+            max_turns=settings.env.max_turns,
+            concurrency=settings.engine.concurrency,
+            record_messages=False,
+        )
+        self.reported = voice_of(policy, self.learner.reported)
+        self.steps_done = self.games = self.turns = 0
+        self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
+        """Wall time of the steps with all they bring; of it, the model's share of the steps, and evaluations."""
+        self.start: float | None = None
+        """The headline measure before the first update."""
+        self.best: tuple[int, float] | None = None
+        """(step, headline measure) of the best evaluation."""
+        self.log = RunLog(run_dir, tensorboard=settings.tensorboard)
+
+    def go(self, observe: Observer) -> None:
+        """Every step that is left, with its evaluation and checkpoint."""
+        settings = self.settings
+        if self.start is None:
+            found = self.evaluate()
+            self.start = found[headline(self.method)[0]]
+            self._write({"step": 0, "games": 0, "turns": 0, "eval": found}, observe)
+            self.save()
+        while self.steps_done < settings.steps:
+            started = time.perf_counter()
+            record = self.step()
+            self.model_seconds += record["time"]["model"]
+            last = self.steps_done == settings.steps
+            improved = False
+            if last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0):
+                before = time.perf_counter()
+                record["eval"] = self.evaluate()
+                improved = self.note_best(record["eval"][headline(self.method)[0]])
+                record["time"]["evaluation"] = time.perf_counter() - before
+                self.evaluation_seconds += record["time"]["evaluation"]
+            self._write(record, observe)
+            self.seconds += time.perf_counter() - started
+            if last or improved or self.steps_done % settings.checkpoint_every == 0:
+                before = time.perf_counter()
+                self.save()
+                self.seconds += time.perf_counter() - before
+
+    def _write(self, record: dict[str, Any], observe: Observer) -> None:
+        self.log.write(record)
+        observe(record)
+
+    def step(self) -> dict[str, Any]:
+        """One update: returns its metrics."""
+        settings = self.settings
+        times = [time.perf_counter()]
+        in_model = self.policy.engine.clock.seconds
+        episodes = self.rollout.collect(plan_step(settings, self.game.seats, self.steps_done))
+        times.append(time.perf_counter())
+        advantages, self.credit_state = self.credit(episodes, self.credit_state, self.credit_settings, LEARNER)
+        times.append(time.perf_counter())
+        batch = pack(episodes, advantages, pad_id=self.policy.tokenizer.pad_token_id)
+        times.append(time.perf_counter())
+        progress = self.steps_done / settings.steps
+        update = self.learner.update(batch, progress) if batch is not None else {}
+        self.policy.engine.weight_version = self.learner.updates
+        times.append(time.perf_counter())
+        self.steps_done += 1
+        self.games += len(episodes)
+        self.turns += sum([len(episode.turns) for episode in episodes])
+        return {
+            "step": self.steps_done,
+            "games": self.games,
+            "turns": self.turns,
+            **update,
+            **episode_metrics(episodes, LEARNER),
+            **{f"baseline/{key}": value for key, value in self.credit_state.get("baselines", {}).items()},
+            "time": _times(times) | {"model": self.policy.engine.clock.seconds - in_model},
+        }
+
+    def evaluate(self) -> dict[str, Any]:
+        """The figures of the reported weights, and of the last ones where both are kept."""
+        if self.method == "return":
+            return dict(
+                return_figures(self_play(self.settings, self.reported, self.settings.evaluation.games, HELD_OUT))
+            )
+        if self.method == "win_rate":
+            return dict(
+                win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games))
+            )
+        last = exact_evaluation(self.settings, self.policy.agent, self.policy.model, self.game)
+        if self.learner.mean is None:
+            return {"nash_conv": last.nash_conv, "illegal_mass": last.illegal_mass_mean}
+        mean = exact_evaluation(self.settings, self.reported, self.learner.mean, self.game)
+        return {
+            "nash_conv": mean.nash_conv,
+            "nash_conv_mean": mean.nash_conv,
+            "nash_conv_last": last.nash_conv,
+            "illegal_mass": mean.illegal_mass_mean,
+        }
+
+    def note_best(self, value: float) -> bool:
+        """Whether this evaluation is the best so far."""
+        _, lower = headline(self.method)
+        better = self.best is None or (value < self.best[1] if lower else value > self.best[1])
+        if better:
+            self.best = (self.steps_done, value)
+        return better
+
+    def save(self) -> None:
+        """A checkpoint of everything that a resumed run needs."""
+        self.log.sync()
+        state = {name: getattr(self, name) for name in _KEPT} | {"learner": self.learner.state()}
+        save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
+        prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from `save`."""
+        self.learner.load(state["learner"])
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        self.best = None if self.best is None else (self.best[0], self.best[1])
+        self.policy.engine.weight_version = self.learner.updates
+
+
+_KEPT = (
+    *("credit_state", "steps_done", "games", "turns", "start", "best"),
+    *("seconds", "model_seconds", "evaluation_seconds"),
+)
+
+
+def _times(marks: Sequence[float]) -> dict[str, float]:
+    names = ("rollout", "credit", "pack", "update")
+    spent = {name: after - before for name, before, after in zip(names, marks, marks[1:], strict=False)}
+    return {"step": marks[-1] - marks[0], **spent}
+
+
+def _require_seats(settings: RunSettings, seats: Sequence[str]) -> None:
+    if len(seats) < 2:
+        raise SettingsError(
+            f"agent.opponent={settings.agent.opponent} needs a game of several seats: {settings.env.id} has one"
+        )
