@@ -17,6 +17,7 @@ from turnwise.agents.local import LocalEngine
 from turnwise.agents.precision import computing_in
 from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
 from turnwise.agents.rollout import Agent
+from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import build_model, build_tokenizer
 from turnwise.algorithms.checkpoint import weights_of
@@ -80,28 +81,27 @@ def dress(settings: RunSettings, model: Any, tokenizer: Any) -> Policy:
     """Context, engine and agent around a model. Raises TemplateError where its chat template rewrites history."""
     _set_threads(settings, model)
     context = ChatContext(tokenizer, settings.agent.context, settings.model.chat_template)
+    agent, engine = _speaker(model, tokenizer, context, settings.agent.sampling, settings.engine.batch_tokens)
+    return Policy(model, tokenizer, context, engine, agent)
+
+
+def voice_of(policy: Policy, model: Any) -> LanguageAgent:
+    """An agent that speaks as the policy does, with other weights."""
+    sampling, batch_tokens = policy.agent.sampling, policy.engine.batch_tokens
+    return _speaker(model, policy.tokenizer, policy.context, sampling, batch_tokens)[0]
+
+
+def _speaker(
+    model: Any, tokenizer: Any, context: ChatContext, sampling: Sampling, batch_tokens: int
+) -> tuple[LanguageAgent, LocalEngine]:
     engine = LocalEngine(
         model,
         end_id=context.end_id,
         pad_id=tokenizer.pad_token_id,
         decode=context.decode,
-        batch_tokens=settings.engine.batch_tokens,
+        batch_tokens=batch_tokens,
     )
-    return Policy(
-        model, tokenizer, context, engine, LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER)
-    )
-
-
-def voice_of(policy: Policy, model: Any) -> LanguageAgent:
-    """An agent that speaks as the policy does, with other weights."""
-    engine = LocalEngine(
-        model,
-        end_id=policy.context.end_id,
-        pad_id=policy.tokenizer.pad_token_id,
-        decode=policy.context.decode,
-        batch_tokens=policy.engine.batch_tokens,
-    )
-    return LanguageAgent(engine, policy.context, policy.agent.sampling, name=LEARNER)
+    return LanguageAgent(engine, context, sampling, name=LEARNER), engine
 
 
 def make_opponent(settings: RunSettings, name: str) -> Agent:
