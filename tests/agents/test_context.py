@@ -313,3 +313,10 @@ def test_dropping_cannot_help_where_the_prompt_holds_no_old_turns(context: Calla
 def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ContextSettings(**settings)
+
+
+def test_a_template_whose_end_of_turn_is_no_single_token_is_refused() -> None:
+    tokenizer = build_tokenizer(["one two [move]"], 320)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n\n{% endfor %}"
+    with pytest.raises(TemplateError, match="no token of its own for the end of a turn"):
+        ChatContext(tokenizer, ContextSettings(layout="per_turn"))
