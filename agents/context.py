@@ -152,7 +152,8 @@ class ChatContext:
         if ids[0] not in self.tokenizer.all_special_ids and ids[0] not in self.tokenizer.added_tokens_decoder:
             raise TemplateError(
                 "this tokenizer has no token of its own for the end of a turn: it starts with "
-                f"{self._decode(ids[:1])!r}, which a reply may hold; choose a template made for it, model.chat_template={'|'.join(TEMPLATES)}"
+                f"{self._decode(ids[:1])!r}, which a reply may hold; choose a template made for it, "
+                f"model.chat_template={'|'.join(TEMPLATES)}"
             )
         return ids[0]
 
