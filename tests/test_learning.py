@@ -51,6 +51,18 @@ def test_the_default_run_comes_near_an_equilibrium(seed: int, tmp_path: Path, co
     assert summary["illegal_rate"] < 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_tic_tac_toe_by_self_play_seldom_loses_to_random(seed: int, tmp_path: Path, command: Command) -> None:
+    words = ("experiment=tic_tac_toe", "sweep=null", f"seed={seed}", f"run_dir={tmp_path / 'run'}")
+    done = command("train", *words)
+    assert done.exit_code == 0, done.output
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["not_lost_start"] < 0.7
+    assert summary["not_lost/random"] >= 0.9
+    assert summary["illegal_rate"] < 0.01
+
+
 @pytest.mark.parametrize("recipe", ["spiral", "reinforce", "grpo", "rloo"])
 def test_every_recipe_moves_the_weights(recipe: str, tmp_path: Path, command: Command) -> None:
     run = tmp_path / "run"
