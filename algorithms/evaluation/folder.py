@@ -65,7 +65,9 @@ def settings_of(path: Path, overrides: Sequence[str]) -> RunSettings:
 def _opponent(settings: RunSettings, game: TextGame, name: str) -> str | Agent:
     """Scripted agents go by name; a folder is loaded."""
     if Path(name).expanduser().is_dir():
-        return make_opponent(settings, name)
+        agent = make_opponent(settings, name)
+        agent.name = Path(name).name
+        return agent
     require_player(name, game, "--opponents")
     return name
 
@@ -93,16 +95,16 @@ def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:
                 console.print(f"{name.replace('_', ' ')}: {values}")
         console.print(_policy_table(found["policy"]))
     if found["win_rates"]:
-        table = Table("opponent", "games", "won", "95%", "not lost", "95%", "mean return", "invalid replies")
+        table = Table(
+            "opponent", "games", "won, % (CI)", "not lost, % (CI)", "return", "invalid", title="95% intervals"
+        )
         for rate in found["win_rates"]:
             total = rate["total"]
             table.add_row(
                 rate["opponent"],
                 str(total["games"]),
-                f"{total['win_rate']:.1%}",
-                _interval(total["win_interval"]),
-                f"{total['not_lost_rate']:.1%}",
-                _interval(total["not_lost_interval"]),
+                _share(total["win_rate"], total["win_interval"]),
+                _share(total["not_lost_rate"], total["not_lost_interval"]),
                 f"{total['mean_return']:+.3f}",
                 f"{rate['illegal_rate'] + rate['unparsable_rate'] + rate['truncated_rate']:.2%}",
             )
@@ -119,5 +121,5 @@ def _policy_table(rows: Sequence[dict[str, Any]]) -> Any:
     return table
 
 
-def _interval(ends: Sequence[float]) -> str:
-    return f"{ends[0]:.1%} to {ends[1]:.1%}"
+def _share(share: float, ends: Sequence[float]) -> str:
+    return f"{100 * share:.1f} ({100 * ends[0]:.0f}-{100 * ends[1]:.0f})"

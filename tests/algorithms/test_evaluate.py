@@ -49,7 +49,7 @@ def test_a_model_folder_is_judged_under_the_given_settings(finished_run: Path, t
 def test_frozen_weights_and_scripted_agents_are_opponents(finished_run: Path) -> None:
     found = evaluate_folder(finished_run, [], ["first_legal", str(finished_run)], 40)
     names = [rate["opponent"] for rate in found["win_rates"]]
-    assert names == ["first_legal", "opponent"]
+    assert names == ["first_legal", finished_run.name]
     against_itself = found["win_rates"][1]["total"]
     assert against_itself["games"] == 40
     assert abs(against_itself["wins"] - against_itself["losses"]) <= 20  # nearly every reply is invalid: seats decide
