@@ -95,9 +95,8 @@ def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:
                 console.print(f"{name.replace('_', ' ')}: {values}")
         console.print(_policy_table(found["policy"]))
     if found["win_rates"]:
-        table = Table(
-            "opponent", "games", "won, % (CI)", "not lost, % (CI)", "return", "invalid", title="95% intervals"
-        )
+        columns = ("opponent", "games", "won, % (CI)", "not lost, % (CI)", "return", "invalid")
+        table = Table(*columns, title="95% intervals")
         for rate in found["win_rates"]:
             total = rate["total"]
             table.add_row(
