@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", help="further settings as KEY=VALUE, sweep.jobs=2 for example")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--json", type=Path, help="result file (default: benchmarks/results/EXPERIMENT.json)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     words = [f"experiment={options.experiment}", f"run_dir={options.runs}", *options.overrides]
     subprocess.run([sys.executable, "-m", "turnwise", "train", *words], check=True)
     table = json.loads((options.runs / "table.json").read_text())

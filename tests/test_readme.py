@@ -88,6 +88,9 @@ def python(desk: Desk, words: Sequence[str]) -> None:
         theirs = any(word.startswith("tests/") for word in words)
         options = ["--collect-only", "-q"] if theirs else ["-q", "-p", "no:cacheprovider"]
         desk.start(sys.executable, *words[1:], *options, cwd=ROOT if theirs else None)
+    elif words[1] == "benchmarks/sweep.py":
+        result = ("--json", str(desk.folder / "result.json"))
+        desk.start(sys.executable, str(ROOT / words[1]), *smaller(desk, ["train", *words[2:]])[1:], *result)
     elif words[1].startswith("benchmarks/") and not words[1].endswith("plot_learning.py"):
         known = desk.start(sys.executable, words[1], "--help", cwd=ROOT)
         assert [word for word in words if word.startswith("--") and word not in known] == []
