@@ -21,6 +21,8 @@ class TinyModel:
     layers: int = 2
     hidden: int = 64
     heads: int = 4
+    head_dim: int | None = None
+    """Width of a head; None: hidden / heads. Many serving engines want 64 or 128."""
     intermediate: int = 128
     vocabulary: int = 512
     """Most entries of the tokenizer, 256 of them single bytes; never fewer than 300."""
@@ -35,6 +37,8 @@ class TinyModel:
             raise ValueError(f"model.vocabulary is at least 300 (bytes and special tokens): got {self.vocabulary}")
         if min(self.layers, self.heads, self.intermediate, self.max_position) < 1:
             raise ValueError("model.layers, heads, intermediate and max_position are at least 1")
+        if self.head_dim is not None and (self.head_dim < 2 or self.head_dim % 2):
+            raise ValueError(f"model.head_dim is an even number, or null: got {self.head_dim}")
         if not 0 < self.init_std <= 1:
             raise ValueError(f"model.init_std lies in (0, 1]: got {self.init_std}")
 
@@ -79,7 +83,7 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
-        head_dim=max(settings.hidden // settings.heads, 8),
+        head_dim=settings.head_dim or max(settings.hidden // settings.heads, 8),
         max_position_embeddings=settings.max_position,
         tie_word_embeddings=True,
         initializer_range=settings.init_std,

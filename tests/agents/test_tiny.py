@@ -84,3 +84,11 @@ def test_the_default_has_about_a_hundred_thousand_weights() -> None:
 def test_impossible_sizes_are_refused(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TinyModel(**sizes)
+
+
+def test_heads_may_be_wider_than_their_share() -> None:
+    tokenizer = build_tokenizer(["one two"], 320)
+    model = build_model(TinyModel(layers=1, hidden=32, heads=2, head_dim=64), tokenizer, 0)
+    assert model.model.layers[0].self_attn.q_proj.weight.shape == (128, 32)
+    with pytest.raises(ValueError, match="head_dim is an even number"):
+        TinyModel(head_dim=3)
