@@ -12,6 +12,8 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,34 +33,32 @@ class CheckpointError(RunFolderError):
 def save_checkpoint(run_dir: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any) -> Path:
     """Write a checkpoint; returns its folder. Raises RunFolderError, leaving the earlier ones whole."""
     folder = run_dir / FOLDER / f"step-{step:06d}"
-    draft = folder.with_name(f".{folder.name}.tmp")
-    with reported(folder):
-        try:
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
-            save_model(model, tokenizer, draft / "model")
-            buffer = io.BytesIO()
-            torch.save({"step": step, **state}, buffer)
-            write_atomically(draft / "state.pt", buffer.getvalue())
-            manifest = {"version": VERSION, "step": step, "sha256": _digests(draft)}
-            write_atomically(draft / "manifest.json", json.dumps(manifest, indent=1))
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
-            sync_folder(folder.parent)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+    with _drafted(folder) as draft:
+        save_model(model, tokenizer, draft / "model")
+        buffer = io.BytesIO()
+        torch.save({"step": step, **state}, buffer)
+        write_atomically(draft / "state.pt", buffer.getvalue())
+        manifest = {"version": VERSION, "step": step, "sha256": _digests(draft)}
+        write_atomically(draft / "manifest.json", json.dumps(manifest, indent=1))
+        shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
 def save_weights(folder: Path, model: Any, tokenizer: Any) -> None:
     """Write a model folder, whole or not at all. Raises RunFolderError."""
+    with _drafted(folder) as draft:
+        save_model(model, tokenizer, draft)
+
+
+@contextmanager
+def _drafted(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to fill, which takes its place when the block ends without an error."""
     draft = folder.with_name(f".{folder.name}.tmp")
     with reported(folder):
         try:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-            save_model(model, tokenizer, draft)
+            yield draft
             draft.rename(folder)
             sync_folder(folder.parent)
         except BaseException:
