@@ -13,6 +13,10 @@ class IllegalAction(ValueError):
     """`play` was given a text that is no legal action now. `str(error)` is the reason, fit to be shown to an agent."""
 
 
+class EnvFailure(RuntimeError):
+    """The environment itself hung, died or lost what it plays on: nobody's fault who plays. The episode ends here."""
+
+
 class Unsupported(NotImplementedError):
     """A game was asked for an optional member that it does not declare."""
 
@@ -50,10 +54,18 @@ class TextGame(ABC):
     can_clone: bool = False
     has_ground_truth: bool = False
     has_anchor: bool = False
+    has_board: bool = False
+    has_secrets: bool = False
+    """Some seat knows what another may not."""
+    has_solution: bool = False
     dense_rewards: bool = False
     """Rewards come before the last turn too."""
+    levels: tuple[str, ...] = ()
+    """Names of the levels of difficulty, easiest first: what the argument `level` takes. Empty: there are none."""
     task: str | None = None
+    """What this episode is about, for example the kind of puzzle; known from `start` on."""
     level: str | None = None
+    """Difficulty of this episode, one of `levels`."""
 
     @abstractmethod
     def start(self, rng: np.random.Generator) -> None:
@@ -101,6 +113,23 @@ class TextGame(ABC):
         """A canonical key of the state for the seat to act: equal keys, equal states. Only where `has_anchor`."""
         raise Unsupported(f"{type(self).__name__} has no anchors (has_anchor is False)")
 
+    def board(self, seat: str) -> str:
+        """The state as `seat` knows it, whole and self-contained; asking changes nothing. Only where `has_board`."""
+        raise Unsupported(f"{type(self).__name__} shows no board (has_board is False)")
+
+    def secrets(self, seat: str) -> tuple[str, ...]:
+        """Texts that no other seat may have read by now, for example "You hold the King". Only where `has_secrets`."""
+        raise Unsupported(f"{type(self).__name__} keeps no secrets (has_secrets is False)")
+
+    def solution(self) -> tuple[str, ...]:
+        """Actions of the only seat that lead from here to the highest return it can be sure of; cheap to ask for at
+        every turn. Only where `has_solution`, and Unsupported where play has left the states it can be told for.
+        """
+        raise Unsupported(f"{type(self).__name__} tells no solution (has_solution is False)")
+
     def tools(self) -> tuple[Mapping[str, Any], ...]:
         """JSON schemas of the tools that the game answers to; none by default."""
         return ()
+
+    def close(self) -> None:  # noqa: B027  # most games hold nothing
+        """Let go of processes and files that the game holds; a later `start` takes them anew."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from turnwise.envs.core import IllegalAction, Step, TextGame
+from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame
 from turnwise.envs.invalid import Forfeit, InvalidPolicy, NoOp, Penalty, RandomLegal, Retry, invalid_policy
 from turnwise.envs.parsing import read_action
 
@@ -26,7 +26,7 @@ class Outcome:
     action: str | None
     """The action that was read from the reply, or None where none could be read."""
     status: str
-    """"ok", "unparsable", "illegal" or "truncated" (the reply was cut at the token limit)."""
+    """"ok", "unparsable", "illegal", "truncated" (the reply was cut at the token limit) or "env_error"."""
     rewards: Mapping[str, float]
     """Reward per seat, in task units. Seats that are left out got 0."""
     terminated: bool
@@ -56,7 +56,9 @@ class Referee:
         self.turns = 0
         """Replies so far, invalid ones too."""
         self.status = "ok"
-        """"truncated" once a limit has ended the episode."""
+        """"truncated" once a limit has ended the episode, "env_error" once the environment itself has failed."""
+        self.failure: str | None = None
+        """Why the environment failed, where it did."""
         self._seed = 0
         self._rng: np.random.Generator | None = None
         self._failures = 0
@@ -64,12 +66,19 @@ class Referee:
         self._read: dict[str, str] = {}
 
     def start(self, seed: int) -> None:
-        """Begin an episode; everything in it follows from the seed and the replies."""
-        self.game.start(np.random.default_rng(seed))
-        self.seat = self.game.seat
+        """Begin an episode; everything in it follows from the seed and the replies.
+
+        Where the environment fails here already, the episode is over at once: `status` is "env_error".
+        """
+        self.failure = None
+        try:
+            self.game.start(np.random.default_rng(seed))
+            self.seat = self.game.seat
+        except EnvFailure as error:
+            self.failure, self.seat = str(error), None
         self.returns = dict.fromkeys(self.game.seats, 0.0)
         self.turns = self._failures = 0
-        self.status = "ok"
+        self.status = "ok" if self.failure is None else "env_error"
         self._seed = seed
         self._rng = None
         self._notices.clear()
@@ -83,7 +92,7 @@ class Referee:
         reader = self.seat if seat is None else seat
         if reader is None:
             raise ValueError("observe needs a seat once the episode is over: say whose observation is wanted")
-        text = self.game.observe(reader)
+        text = self._observe(reader)
         if text:
             self._read[reader] = text
         if not self._notices:
@@ -99,6 +108,12 @@ class Referee:
         if seat is None:
             raise RuntimeError("submit needs a running episode: it is over, or start(seed) was never called")
         self.turns += 1
+        try:
+            return self._play(seat, reply, cut)
+        except EnvFailure as error:
+            return self._fail(seat, error)
+
+    def _play(self, seat: str, reply: str, cut: bool) -> Outcome:
         if cut:
             return self._invalid(seat, None, "truncated", "it was cut at the token limit")
         legal = self.game.legal()
@@ -111,6 +126,20 @@ class Referee:
             return self._invalid(seat, action, "illegal", str(error))
         self._failures = 0
         return self._settle(seat, action, "ok", step, step.info)
+
+    def _fail(self, seat: str, error: EnvFailure) -> Outcome:
+        """End the episode without a verdict on anybody: no reward, and status "env_error"."""
+        self.failure, self.status, self.seat = str(error), "env_error", None
+        return Outcome(seat, None, "env_error", {}, False, True, {"reason": self.failure})
+
+    def _observe(self, reader: str) -> str:
+        if self.failure is not None:
+            return f"The environment failed: {self.failure}"
+        try:
+            return self.game.observe(reader)
+        except EnvFailure as error:
+            self._fail(reader, error)
+            return f"The environment failed: {error}"
 
     def _settle(self, seat: str, action: str | None, status: str, step: Step, info: Mapping[str, Any]) -> Outcome:
         """Book a step and find out whether the episode goes on."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from turnwise.envs.catalogue import SPECS
 from turnwise.envs.core import TextGame
+from turnwise.envs.spec import GameSpec
 
 
 class UnknownEnv(ValueError):
@@ -19,67 +21,8 @@ class MissingDependency(ImportError):
     """An environment needs a package that is not installed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GameSpec:
-    """How to make one registered game."""
-
-    id: str
-    entry_point: str
-    """`module:name` of a class or function that returns a `TextGame`."""
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """Default arguments; the caller's win."""
-    requires: tuple[tuple[str, str], ...] = ()
-    """(module that must import, what to pip-install) of everything beyond numpy."""
-    summary: str = ""
-
-
-_OPEN_SPIEL = (("pyspiel", "open-spiel"),)
-
-_SPECS = (
-    GameSpec(
-        id="KuhnPoker-LLM",
-        entry_point="turnwise.envs.openspiel:kuhn_poker",
-        requires=_OPEN_SPIEL,
-        summary="Three cards, one bet: the smallest poker that needs bluffing.",
-    ),
-    GameSpec(
-        id="TicTacToe-LLM",
-        entry_point="turnwise.envs.openspiel:tic_tac_toe",
-        requires=_OPEN_SPIEL,
-        summary="Three in a row on a board of nine cells.",
-    ),
-    GameSpec(
-        id="LeducPoker-LLM",
-        entry_point="turnwise.envs.openspiel:leduc_poker",
-        requires=_OPEN_SPIEL,
-        summary="Six cards, two rounds of betting, one public card.",
-    ),
-    GameSpec(
-        id="ConnectFour-LLM",
-        entry_point="turnwise.envs.openspiel:connect_four",
-        requires=_OPEN_SPIEL,
-        summary="Four in a row on a board of six rows and seven columns.",
-    ),
-    GameSpec(
-        id="LiarsDice-LLM",
-        entry_point="turnwise.envs.openspiel:liars_dice",
-        requires=_OPEN_SPIEL,
-        summary="Rising bids on hidden dice, until someone calls the bluff.",
-    ),
-    GameSpec(
-        id="Nim-LLM",
-        entry_point="turnwise.envs.openspiel:nim",
-        requires=_OPEN_SPIEL,
-        summary="Take objects from one pile at a time.",
-    ),
-    GameSpec(
-        id="SimpleNegotiation-LLM",
-        entry_point="turnwise.envs.negotiation:SimpleNegotiation",
-        summary="Two seats trade wood and gold in free text, each with prices of its own.",
-    ),
-)
-
-GAMES: dict[str, GameSpec] = {spec.id: spec for spec in _SPECS}
+GAMES: dict[str, GameSpec] = {spec.id: spec for spec in SPECS}
+"""Every known game by its id."""
 
 
 def find_spec(env_id: str) -> GameSpec:
@@ -97,12 +40,10 @@ def make_game(env_id: str, **kwargs: Any) -> TextGame:
     """A new game, not started. Raises UnknownEnv, MissingDependency, and what the game raises on its arguments."""
     spec = find_spec(env_id)
     for module, package in spec.requires:
-        try:
-            import_module(module)
-        except ModuleNotFoundError as error:
+        if importlib.util.find_spec(module) is None:
             raise MissingDependency(
-                f"{spec.id} needs the package {package!r}, which is not installed: pip install {package}"
-            ) from error
+                f"{spec.id} needs the package {package!r}, which is not installed: pip install '{package}'"
+            )
     module, _, name = spec.entry_point.partition(":")
     game = getattr(import_module(module), name)(**{**spec.kwargs, **kwargs})
     if not isinstance(game, TextGame):

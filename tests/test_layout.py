@@ -22,7 +22,10 @@ FACE = 4
 PURE = re.compile(r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks)(\.|$)")
 PURE_MAY = {"torch", "numpy"}
 ENVS_MAY_NOT = {"torch", "transformers", "vllm", "triton", "hydra", "omegaconf", "typer"}
-LAZY = {"triton", "vllm", "ray", "textworld", "pyarrow", "tensorboard", "matplotlib"}
+LAZY = {
+    *("triton", "vllm", "ray", "pyarrow", "tensorboard", "matplotlib", "textworld", "alfworld", "minigrid"),
+    *("bm25s", "tantivy", "faiss", "sympy", "math_verify", "pydantic_monty", "mcp", "reasoning_gym", "textarena"),
+}
 """Heavy or optional: imported inside the function that needs them, never when a module loads."""
 
 

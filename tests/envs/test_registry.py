@@ -72,7 +72,7 @@ def test_registering_twice_is_quiet() -> None:
 def test_a_missing_package_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = GameSpec(id="Moon-LLM", entry_point="nowhere:Moon", requires=(("no_such_module_x", "moon-rocket"),))
     monkeypatch.setitem(GAMES, "Moon-LLM", spec)
-    with pytest.raises(MissingDependency, match=r"'moon-rocket'.*: pip install moon-rocket"):
+    with pytest.raises(MissingDependency, match=r"'moon-rocket'.*: pip install 'moon-rocket'"):
         make_game("Moon-LLM")
 
 

@@ -1,0 +1,7 @@
+"""The cooperative kitchen."""
+
+from __future__ import annotations
+
+from turnwise.envs.spec import GameSpec
+
+SPECS: tuple[GameSpec, ...] = ()

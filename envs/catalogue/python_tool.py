@@ -1,0 +1,7 @@
+"""The Python tool: mathematics and code repair."""
+
+from __future__ import annotations
+
+from turnwise.envs.spec import GameSpec
+
+SPECS: tuple[GameSpec, ...] = ()

@@ -1,0 +1,7 @@
+"""Search."""
+
+from __future__ import annotations
+
+from turnwise.envs.spec import GameSpec
+
+SPECS: tuple[GameSpec, ...] = ()

@@ -1,0 +1,7 @@
+"""TextWorld."""
+
+from __future__ import annotations
+
+from turnwise.envs.spec import GameSpec
+
+SPECS: tuple[GameSpec, ...] = ()
