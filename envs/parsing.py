@@ -17,7 +17,7 @@ def read_action(reply: str, legal: Sequence[str] | None) -> str | None:
     a bare legal name. What equals a legal name but for case and blanks becomes that name; anything else comes back
     as it was written, for the game to refuse. With `legal` None (free text) the whole stripped reply is the action.
     """
-    text = reply.rpartition(_END_OF_THOUGHT)[2] if _END_OF_THOUGHT in reply else reply
+    text = after_thought(reply)
     if legal is None:
         return text.strip() or None
     named = None
@@ -27,6 +27,11 @@ def read_action(reply: str, legal: Sequence[str] | None) -> str | None:
         return named if named in legal else _legal_name(named, legal) or named
     bare = text.strip()
     return bare if bare in legal else _legal_name(bare, legal)
+
+
+def after_thought(reply: str) -> str:
+    """The text after the last `</think>`."""
+    return reply.rpartition(_END_OF_THOUGHT)[2] if _END_OF_THOUGHT in reply else reply
 
 
 def write_action(action: str, legal: Sequence[str] | None) -> str:
