@@ -1,4 +1,4 @@
-"""Agents that follow a rule: random, first legal, optimal where it is known, and OpenSpiel's tree search."""
+"""Agents that follow a rule: random, first legal, optimal or expert where that is known, OpenSpiel's tree search."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def optimal_action(game: TextGame, rng: np.random.Generator) -> str:
     return choose(game, rng)
 
 
+def expert_action(game: TextGame, rng: np.random.Generator) -> str:
+    """The next action of the solution that a game of one seat tells. Raises Unsupported where it tells none."""
+    plan = game.solution()
+    if not plan:
+        raise Unsupported(f"{type(game).__name__} tells a solution, but none from this state on")
+    return plan[0]
+
+
 def mcts(simulations: int = 100) -> Choice:
     """OpenSpiel's Monte-Carlo tree search with random rollouts, for perfect-information games of its own.
 
@@ -68,6 +76,7 @@ def mcts(simulations: int = 100) -> Choice:
 SCRIPTED: dict[str, Choice] = {
     **POLICIES,
     "optimal": optimal_action,
+    "expert": expert_action,
     "mcts": mcts(),
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.scripted import SCRIPTED, ScriptedAgent, scripted_agent
-from turnwise.envs.core import TextGame, Unsupported
+from turnwise.envs.core import Step, TextGame, Unsupported
 from turnwise.envs.opponents import POLICIES
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Reply, Request
@@ -104,7 +104,7 @@ def test_mcts_refuses_what_it_would_play_by_looking_at_hidden_cards(env_id: str)
 
 @pytest.mark.parametrize("name", ["randon", "mcts(x)", "mcts()", ""])
 def test_an_unknown_name_is_refused_with_the_choices(name: str) -> None:
-    with pytest.raises(ValueError, match=r"scripted agents are random, first_legal, optimal, mcts, mcts\(N\): got"):
+    with pytest.raises(ValueError, match=r"scripted agents are random, first_legal, optimal, expert, mcts, mcts\(N\): got"):
         scripted_agent(name)
 
 
@@ -113,3 +113,40 @@ def test_a_near_miss_is_named_and_no_simulations_are_refused() -> None:
         scripted_agent("randon")
     with pytest.raises(ValueError, match="at least 1 simulation: got 0"):
         scripted_agent("mcts(0)")
+
+
+class Countdown(TextGame):
+    """One seat says the numbers from 2 down to 1."""
+
+    seats = ("player_0",)
+    has_solution = True
+
+    def start(self, rng: np.random.Generator) -> None:
+        self.left, self.seat = 2, "player_0"
+
+    def observe(self, seat: str) -> str:
+        return str(self.left)
+
+    def legal(self) -> tuple[str, ...]:
+        return ("1", "2")
+
+    def play(self, action: str) -> Step:
+        won = action == str(self.left)
+        self.left -= 1
+        self.seat = self.seat if self.left and won else None
+        return Step({"player_0": float(won and not self.left)}, self.seat is None)
+
+    def solution(self) -> tuple[str, ...]:
+        return tuple(str(number) for number in range(self.left, 0, -1))
+
+
+def test_the_expert_plays_the_solution_that_a_game_tells() -> None:
+    game, expert = Countdown(), scripted_agent("expert")
+    game.start(np.random.default_rng(0))
+    for text in ("[2]", "[1]"):
+        assert [reply.text for reply in ask(expert, game, range(1))] == [text]
+        game.play(text[1])
+    with pytest.raises(Unsupported, match="none from this state on"):
+        ask(expert, game, range(1))
+    with pytest.raises(Unsupported, match="tells no solution"):
+        ask(expert, started("KuhnPoker-LLM"), range(1))

@@ -23,7 +23,7 @@ def test_every_option_with_its_headline(kind: str) -> None:
 
 
 def test_agents_name_the_opponents() -> None:
-    assert "agent.opponent=first_legal|mcts|optimal|random|mcts(N)|FOLDER" in catalogue("agents")
+    assert "agent.opponent=expert|first_legal|mcts|optimal|random|mcts(N)|FOLDER" in catalogue("agents")
 
 
 def test_an_unknown_kind_is_refused() -> None:
