@@ -104,7 +104,8 @@ def test_mcts_refuses_what_it_would_play_by_looking_at_hidden_cards(env_id: str)
 
 @pytest.mark.parametrize("name", ["randon", "mcts(x)", "mcts()", ""])
 def test_an_unknown_name_is_refused_with_the_choices(name: str) -> None:
-    with pytest.raises(ValueError, match=r"scripted agents are random, first_legal, optimal, expert, mcts, mcts\(N\): got"):
+    known = r"random, first_legal, optimal, expert, mcts, mcts\(N\)"
+    with pytest.raises(ValueError, match=f"scripted agents are {known}: got"):
         scripted_agent(name)
 
 
