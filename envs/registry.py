@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from turnwise.envs.catalogue import SPECS
 from turnwise.envs.core import TextGame
+from turnwise.envs.plugins import find_plugin, load_plugin, plugin_specs, read_plugins
 from turnwise.envs.spec import GameSpec
 
 
@@ -21,7 +22,9 @@ class MissingDependency(ImportError):
     """An environment needs a package that is not installed."""
 
 
-GAMES: dict[str, GameSpec] = {spec.id: spec for spec in SPECS}
+PLUGINS = read_plugins([spec.id for spec in SPECS])
+"""What installed packages declare, refused or not. Nothing of them is imported yet."""
+GAMES: dict[str, GameSpec] = {spec.id: spec for spec in (*SPECS, *plugin_specs(PLUGINS))}
 """Every known game by its id."""
 
 
@@ -30,6 +33,9 @@ def find_spec(env_id: str) -> GameSpec:
     name = env_id.removeprefix("turnwise:")
     if name in GAMES:
         return GAMES[name]
+    plugin = find_plugin(PLUGINS, name)
+    if plugin is not None:
+        raise UnknownEnv(f"{name!r} of the package {plugin.package} is refused: {plugin.problem}")
     by_case = {known.casefold(): known for known in GAMES}
     near = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.5)
     hint = f"did you mean {by_case[near[0]]!r}?" if near else f"known ids: {', '.join(sorted(GAMES))}"
@@ -44,11 +50,19 @@ def make_game(env_id: str, **kwargs: Any) -> TextGame:
             raise MissingDependency(
                 f"{spec.id} needs the package {package!r}, which is not installed: pip install '{package}'"
             )
-    module, _, name = spec.entry_point.partition(":")
-    game = getattr(import_module(module), name)(**{**spec.kwargs, **kwargs})
+    game = _maker(spec)(**{**spec.kwargs, **kwargs})
     if not isinstance(game, TextGame):
         raise TypeError(f"{spec.entry_point} must return a TextGame: got {type(game).__name__}")
     return game
+
+
+def _maker(spec: GameSpec) -> Callable[..., Any]:
+    """The class or function that makes a game. Raises PluginError where a plugin's cannot be loaded."""
+    plugin = find_plugin(PLUGINS, spec.id)
+    if plugin is not None:
+        return cast("Callable[..., Any]", load_plugin(plugin))
+    module, _, name = spec.entry_point.partition(":")
+    return cast("Callable[..., Any]", getattr(import_module(module), name))
 
 
 def as_game(game: str | TextGame, kwargs: Mapping[str, Any]) -> TextGame:
