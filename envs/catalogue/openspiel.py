@@ -1,52 +1,39 @@
-"""The games of OpenSpiel."""
+"""The games of OpenSpiel: those with an id of their own, then every game by its short name."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from turnwise.envs.catalogue.openspiel_names import NAMES
 from turnwise.envs.spec import GameSpec
 
-_OPEN_SPIEL = (("pyspiel", "open-spiel"),)
+_PACKAGE = "turnwise.envs.openspiel"
 
-SPECS = (
-    GameSpec(
-        id="KuhnPoker-LLM",
-        entry_point="turnwise.envs.openspiel:kuhn_poker",
-        requires=_OPEN_SPIEL,
+
+def _spec(env_id: str, entry_point: str, summary: str, **kwargs: Any) -> GameSpec:
+    """`entry_point` is `module:function`, the module without the package that all of them lie in."""
+    return GameSpec(
+        id=env_id,
+        entry_point=f"{_PACKAGE}{entry_point}",
+        kwargs=kwargs,
+        requires=(("pyspiel", "open-spiel"),),
         family="openspiel",
-        summary="Three cards, one bet: the smallest poker that needs bluffing.",
-    ),
-    GameSpec(
-        id="TicTacToe-LLM",
-        entry_point="turnwise.envs.openspiel:tic_tac_toe",
-        requires=_OPEN_SPIEL,
-        family="openspiel",
-        summary="Three in a row on a board of nine cells.",
-    ),
-    GameSpec(
-        id="LeducPoker-LLM",
-        entry_point="turnwise.envs.openspiel:leduc_poker",
-        requires=_OPEN_SPIEL,
-        family="openspiel",
-        summary="Six cards, two rounds of betting, one public card.",
-    ),
-    GameSpec(
-        id="ConnectFour-LLM",
-        entry_point="turnwise.envs.openspiel:connect_four",
-        requires=_OPEN_SPIEL,
-        family="openspiel",
-        summary="Four in a row on a board of six rows and seven columns.",
-    ),
-    GameSpec(
-        id="LiarsDice-LLM",
-        entry_point="turnwise.envs.openspiel:liars_dice",
-        requires=_OPEN_SPIEL,
-        family="openspiel",
-        summary="Rising bids on hidden dice, until someone calls the bluff.",
-    ),
-    GameSpec(
-        id="Nim-LLM",
-        entry_point="turnwise.envs.openspiel:nim",
-        requires=_OPEN_SPIEL,
-        family="openspiel",
-        summary="Take objects from one pile at a time.",
-    ),
+        summary=summary,
+    )
+
+
+_OWN = (
+    _spec("KuhnPoker-LLM", ":kuhn_poker", "Three cards, one bet: the smallest poker that needs bluffing."),
+    _spec("TicTacToe-LLM", ":tic_tac_toe", "Three in a row on a board of nine cells."),
+    _spec("LeducPoker-LLM", ":leduc_poker", "Six cards, two rounds of betting, one public card."),
+    _spec("ConnectFour-LLM", ":connect_four", "Four in a row on a board of six rows and seven columns."),
+    _spec("LiarsDice-LLM", ":liars_dice", "Rising bids on hidden dice, until someone calls the bluff."),
+    _spec("Nim-LLM", ":nim", "Take objects from one pile at a time."),
 )
+
+_BY_NAME = tuple(
+    _spec(f"OpenSpiel/{name}-LLM", ".named:named", f"OpenSpiel's {name.replace('_', ' ')}.", name=name)
+    for name in NAMES
+)
+
+SPECS = (*_OWN, *_BY_NAME)

@@ -11,11 +11,16 @@ import numpy as np
 import pyspiel
 
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
-from turnwise.envs.openspiel.loading import SAMPLED, make_positions, replay, shared_positions, view
+from turnwise.envs.openspiel.loading import SAMPLED, make_positions, shared_positions, view
 from turnwise.envs.openspiel.positions import Edge, Position
-from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState
+from turnwise.envs.openspiel.states import advance, initial_state, replay
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, no_secrets
 
 PROMPTS = ("full", "compact")
+LONGEST_ECHO = 80
+"""Characters of a refused action that the reason repeats."""
+MOST_NAMES = 20
+"""Legal moves that the reason lists."""
 
 
 class OpenSpielGame(TextGame):
@@ -51,9 +56,11 @@ class OpenSpielGame(TextGame):
         self.seats = self._positions.seats
         self._players = {seat: player for player, seat in enumerate(self.seats)}
         self.zero_sum = kind.utility == pyspiel.GameType.Utility.ZERO_SUM
-        self.utility_bounds = (float(game.min_utility()), float(game.max_utility()))
+        self.utility_bounds = self._positions.utility_bounds
         self.dense_rewards = kind.reward_model != pyspiel.GameType.RewardModel.TERMINAL
         self.simultaneous = kind.short_name == "turn_based_simultaneous_game"
+        self.has_board = True
+        self.has_secrets = self._positions.words.secrets is not no_secrets
         self.can_clone = kind.chance_mode != SAMPLED
         self.has_anchor = kind.provides_information_state_string or kind.provides_observation_string
         self._chancy = kind.chance_mode != pyspiel.GameType.ChanceMode.DETERMINISTIC
@@ -73,15 +80,15 @@ class OpenSpielGame(TextGame):
         self._log: list[tuple[str, ...]] = []
         self._read = [-1] * len(self.seats)
         """Number of log entries that each player has read; -1 before its first observation."""
+        self._paid = (0.0,) * len(self.seats)
+        """Rewards of each player so far, in task units. Some games have returns that no move has led to yet."""
         self._state: SpielState = None
         self._synced = 0
         self._position = self._positions.root()
         self.seat = self._position.seat
 
     def observe(self, seat: str) -> str:
-        position, player = self._here(), self._players.get(seat)
-        if player is None:
-            raise ValueError(f"observe needs one of the seats {', '.join(self.seats)}: got {seat!r}")
+        position, player = self._here(), self._player(seat)
         read, now = self._read[player], len(self._log)
         if read == now or position.chance is not None:
             return ""
@@ -111,8 +118,9 @@ class OpenSpielGame(TextGame):
         after = self._here()
         if not after.terminal and not self.dense_rewards:
             return Step({})
-        gains = zip(self.seats, before.returns, after.returns, strict=True)
-        return Step({seat: total - earlier for seat, earlier, total in gains}, after.terminal)
+        gains = zip(self.seats, self._paid, after.returns, strict=True)
+        self._paid = after.returns
+        return Step({seat: total - paid for seat, paid, total in gains}, after.terminal)
 
     # One action at a time, chance included: for exact evaluation and tree walks
 
@@ -142,7 +150,7 @@ class OpenSpielGame(TextGame):
         """The name of a legal id in the current state (an outcome of chance: OpenSpiel's). Raises IllegalAction."""
         position = self._here()
         if position.chance is not None and action_id in position.chance.actions:
-            return str(self.state.action_to_string(action_id))
+            return str(self.state.action_to_string(self.state.current_player(), action_id))
         for name, known in position.ids.items():
             if known == action_id:
                 return name
@@ -158,9 +166,9 @@ class OpenSpielGame(TextGame):
         """The `pyspiel.State` of now. It is the game's own: clone it before you change it."""
         self._here()
         if self._state is None:
-            self._state = self._positions.game.new_initial_state()
+            self._state = initial_state(self._positions.game)
         while self._synced < len(self._history):
-            self._state.apply_action(self._history[self._synced])
+            advance(self._state, self._history[self._synced])
             self._synced += 1
         return self._state
 
@@ -168,6 +176,12 @@ class OpenSpielGame(TextGame):
         if self._position is None:
             raise RuntimeError("the game has not begun: call start(rng) first")
         return self._position
+
+    def _player(self, seat: str) -> int:
+        player = self._players.get(seat)
+        if player is None:
+            raise ValueError(f"a seat is one of {', '.join(self.seats)}: got {seat!r}")
+        return player
 
     def _take(self, action_id: int) -> None:
         edge = self._here().edges.get(action_id) or self._explore(action_id)
@@ -180,7 +194,7 @@ class OpenSpielGame(TextGame):
         """Ask OpenSpiel where an action leads, and remember it."""
         state = self.state
         events = self._positions.events(state, action_id)
-        state.apply_action(action_id)
+        advance(state, action_id)
         self._synced += 1
         edge = Edge(self._positions.of(state), events)
         self._here().edges[action_id] = edge
@@ -204,6 +218,16 @@ class OpenSpielGame(TextGame):
         if position.anchor is None:
             position.anchor = f"{position.seat} {view(self.spiel_game, self.state)}"
         return position.anchor
+
+    def board(self, seat: str) -> str:
+        position, player = self._here(), self._player(seat)
+        return "" if position.chance is not None else self._positions.whole(self.state, position, player)
+
+    def secrets(self, seat: str) -> tuple[str, ...]:
+        if not self.has_secrets:
+            return super().secrets(seat)
+        position, player = self._here(), self._player(seat)
+        return () if position.chance is not None else self._positions.secrets(self.state, player)
 
     def clone(self) -> Self:
         if not self.can_clone:
@@ -240,8 +264,9 @@ class OpenSpielGame(TextGame):
 
 
 def _refusal(action: str, position: Position) -> str:
+    said = repr(action if len(action) <= LONGEST_ECHO else f"{action[:LONGEST_ECHO]}...")
     if position.seat is None:
-        return f"{action!r} cannot be played: the game is over"
-    return (
-        f"{action!r} is not a legal move now; the legal moves are {', '.join(f'[{name}]' for name in position.names)}"
-    )
+        return f"{said} cannot be played: the game is over"
+    names = ", ".join(f"[{name}]" for name in position.names[:MOST_NAMES])
+    more = ", ..." if len(position.names) > MOST_NAMES else ""
+    return f"{said} is not a legal move now; the legal moves are {names}{more}"

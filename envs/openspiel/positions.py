@@ -6,15 +6,19 @@ of the state. So a state that was seen once is a `Position`, and a move is the s
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
-from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, seat_name
+from turnwise.envs.openspiel.mean_field import utility_bounds
+from turnwise.envs.openspiel.states import initial_state
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, is_open, seat_name
 
 LIMIT = 20_000
-"""Positions kept per game: all of tic-tac-toe (5,478) and Leduc (9,457); tens of megabytes at most."""
+"""Positions kept per game: all of tic-tac-toe (5,478) and Leduc (9,457)."""
+NAMES_LIMIT = 200_000
+"""Legal names kept per game, at about 150 bytes each: 30 MB. What a game of Go with 82 moves a turn meets first."""
 
 
 class Edge(NamedTuple):
@@ -62,15 +66,17 @@ class Positions:
         """`shared` False: the game keeps chance of its own between states, so nothing is looked up by key."""
         self.game, self.words = game, texts
         self.seats = tuple(seat_name(player) for player in range(game.num_players()))
+        self.utility_bounds = utility_bounds(game)
         self.compact, self.show_legal_moves, self.shared = compact, show_legal_moves, shared
         self.introductions = tuple(f"{texts.rules(game)}\n\nYou are {seat}." for seat in self.seats)
         self._known: dict[Hashable, Position] = {}
+        self._names_kept = 0
         self._root: Position | None = None
 
     def root(self) -> Position:
         """The position before anything has happened."""
         if self._root is None or not self.shared:
-            self._root = self.of(self.game.new_initial_state())
+            self._root = self.of(initial_state(self.game))
         return self._root
 
     def of(self, state: SpielState) -> Position:
@@ -80,10 +86,17 @@ class Positions:
         key = self.words.key(state)
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= LIMIT:
-                self._known, self._root = {}, None  # live episodes keep their own; the rest is forgotten
+            if len(self._known) >= LIMIT or self._names_kept >= NAMES_LIMIT:
+                self._forget()
             found = self._known[key] = self._read(state)
+            self._names_kept += len(found.names)
         return found
+
+    def _forget(self) -> None:
+        """Let go of every position; live episodes keep the one they are at, cut off from the rest."""
+        for position in self._known.values():
+            position.edges.clear()
+        self._known, self._names_kept, self._root = {}, 0, None
 
     def events(self, state: SpielState, action: int) -> tuple[str, ...]:
         """What each player is told of `action`, which is about to be taken in `state`."""
@@ -91,8 +104,26 @@ class Positions:
 
     def text(self, state: SpielState, position: Position, player: int) -> str:
         """What `player` reads at `position` besides the events: the state line, or board, legal moves and ending."""
-        wording = self._compact_text if self.compact else self._full_text
-        return wording(state, position, player)
+        if self.compact:
+            return self._compact_text(state, position, player)
+        return self._full_text(state, position, player, self.words.board(state, player))
+
+    def whole(self, state: SpielState, position: Position, player: int) -> str:
+        """All that `player` knows at `position`, whatever it has read before."""
+        if self.compact:
+            return self._compact_text(state, position, player)
+        known = self.words.whole(state, player)
+        if not known:
+            known = self.words.board(state, player)
+            if not position.terminal and not is_open(self.game):
+                known = f"{self.words.compact(state, player)}\n{known}".strip()
+        return f"You are {self.seats[player]}.\n{self._full_text(state, position, player, known)}"
+
+    def secrets(self, state: SpielState, player: int) -> tuple[str, ...]:
+        """The player's secret phrases, but for those that are true of somebody else too."""
+        tell = self.words.secrets
+        others = {phrase for seat in range(len(self.seats)) if seat != player for phrase in tell(state, seat)}
+        return tuple(phrase for phrase in tell(state, player) if phrase not in others)
 
     def _read(self, state: SpielState) -> Position:
         returns = tuple(float(value) for value in state.returns())
@@ -106,15 +137,19 @@ class Positions:
 
     def _names(self, state: SpielState) -> dict[str, int]:
         actions = state.legal_actions()
-        ids = {self.words.action_name(state, action): action for action in actions}
+        if self.words.names is None:
+            names: Sequence[str] = [self.words.action_name(state, action) for action in actions]
+        else:
+            names = self.words.names(state, actions)
+        ids = dict(zip(names, actions, strict=True))
         if len(ids) != len(actions):
             raise ValueError(
                 f"legal moves need one name each: got {sorted(ids)} for {len(actions)} moves of {self.game}"
             )
         return ids
 
-    def _full_text(self, state: SpielState, position: Position, player: int) -> str:
-        lines = [self.words.board(state, player)]
+    def _full_text(self, state: SpielState, position: Position, player: int, board: str) -> str:
+        lines = [board]
         if position.terminal:
             lines += [self.words.ending(state, player), _outcome(position.returns[player])]
         elif self.show_legal_moves and position.seat == self.seats[player]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,11 @@ def no_text(state: SpielState, player: int) -> str:
     return ""
 
 
+def no_secrets(state: SpielState, player: int) -> tuple[str, ...]:
+    """Nothing to hide."""
+    return ()
+
+
 def no_lead_ins(game: SpielGame) -> tuple[str, ...]:
     """The lead-ins of a game that has none: the empty one."""
     return ("",)
@@ -25,6 +30,11 @@ def no_lead_ins(game: SpielGame) -> tuple[str, ...]:
 def history_key(state: SpielState) -> Hashable:
     """The actions so far, chance included: true of every game, and merges nothing."""
     return tuple(state.history())
+
+
+def is_open(game: SpielGame) -> bool:
+    """Whether everybody sees everything: the board is all there is to know."""
+    return bool(game.get_type().information.name == "PERFECT_INFORMATION")
 
 
 def seat_name(player: int) -> str:
@@ -49,8 +59,16 @@ class GameTexts:
     """(state before, action id, reader) -> what the reader is told of it: "" where it may know nothing, or did it."""
     compact: Callable[[SpielState, int], str]
     """(state, reader) -> everything the reader may know that matters, in one line of few words."""
+    names: Callable[[SpielState, Sequence[int]], Sequence[str]] | None = None
+    """(state, all its legal action ids) -> their names, where a name depends on the others; else `action_name` of each.
+    Names must differ in more than case and blanks."""
     board: Callable[[SpielState, int], str] = no_text
     """(state, reader) -> the current public state, shown at every turn of the full prompt."""
+    whole: Callable[[SpielState, int], str] = no_text
+    """(state, reader) -> the board and all else that the reader knows, in sentences. Left out: the board is all there
+    is to know, or `compact` stands in for the rest."""
+    secrets: Callable[[SpielState, int], tuple[str, ...]] = no_secrets
+    """(state, player) -> the phrases of the player's observations that no other may have read by now."""
     ending: Callable[[SpielState, int], str] = no_text
     """(final state, reader) -> what the end reveals, a showdown for example."""
     lead_in: Callable[[SpielState, int], str] = no_text
