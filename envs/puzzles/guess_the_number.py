@@ -30,7 +30,7 @@ def middle(low: int, high: int) -> int:
 
 def bisection(low: int, high: int, number: int) -> tuple[int, ...]:
     """The guesses with which halving finds the number among low to high, itself the last of them."""
-    guesses = []
+    guesses: list[int] = []
     while not guesses or guesses[-1] != number:
         guess = middle(low, high)
         guesses.append(guess)

@@ -221,14 +221,15 @@ class Minesweeper(TextGame):
     def _rules(self) -> str:
         size = self.settings
         flag = (
-            " You may also mark a cell: flag r1c1, and unflag r1c1 to take the flag off. A flagged cell cannot be revealed."
+            " You may also mark a cell: flag r1c1, and unflag r1c1 to take the flag off. A flagged cell cannot be "
+            "revealed."
             if self._flags_allowed
             else ""
         )
         guess = " No guess is ever needed." if self._solvable else ""
         return (
-            f"This is Minesweeper with {size.rows} rows, {size.columns} columns and {size.mines} mines. A revealed cell "
-            "shows how many of the up to eight cells around it hold mines; one that shows none (a dot) opens its "
+            f"This is Minesweeper with {size.rows} rows, {size.columns} columns and {size.mines} mines. A revealed "
+            "cell shows how many of the up to eight cells around it hold mines; one that shows none (a dot) opens its "
             "neighbours too. Reveal every cell without a mine to win; revealing a mine loses. "
             f"The first reveal is always safe.{guess}{flag}\n"
             f"{HIDDEN} is a hidden cell, {FLAG} a flag. r2c3 is the cell in row 2, column 3.\n"

@@ -104,7 +104,7 @@ def _parts(rules: Rules) -> list[_Part]:
         groups.setdefault(tuple(member[cell]), []).append(cell)
     parts, left = [], dict(groups)
     while left:
-        keys, waiting, seen = [], [next(iter(left))], set()
+        keys, waiting, seen = [], [next(iter(left))], set[int]()
         while waiting:
             key = waiting.pop(0)
             if key in left:

@@ -6,7 +6,7 @@ A grid is a tuple of digits, row by row, 0 where a cell is empty.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -15,7 +15,7 @@ BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 """Size of the grid -> rows and columns of a box."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def peers(size: int) -> tuple[tuple[int, ...], ...]:
     """Of every cell: the cells that share its row, column or box, itself left out."""
     high, wide = BOXES[size]

@@ -1,0 +1,1 @@
+"""Bandits with regret. The games are in `bandit` and `contextual`."""

@@ -1,0 +1,1 @@
+"""A kitchen for two to four cooks. The game is in `game`."""
