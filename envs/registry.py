@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -27,6 +28,9 @@ PLUGINS = read_plugins([spec.id for spec in SPECS])
 GAMES: dict[str, GameSpec] = {spec.id: spec for spec in (*SPECS, *plugin_specs(PLUGINS))}
 """Every known game by its id."""
 
+COMMON = frozenset({"history", "summarizer", "worker", "deadline_s", "start_deadline_s"})
+"""Arguments that `make_game` takes for every game."""
+
 
 def find_spec(env_id: str) -> GameSpec:
     """The record of an id (a leading `turnwise:` is allowed). Raises UnknownEnv, with the nearest id."""
@@ -43,17 +47,27 @@ def find_spec(env_id: str) -> GameSpec:
 
 
 def make_game(env_id: str, **kwargs: Any) -> TextGame:
-    """A new game, not started. Raises UnknownEnv, MissingDependency, and what the game raises on its arguments."""
+    """A new game, not started. Raises UnknownEnv, MissingDependency, and what the game raises on its arguments.
+
+    Every game also takes `history` (and `summarizer`: see `WithHistory`), and `worker`: whether it lives in a worker
+    process (default: only if its spec is slow), where `deadline_s` and `start_deadline_s` hold (see `RemoteGame`). An
+    argument that the game itself has under one of these names is the game's.
+    """
     spec = find_spec(env_id)
     for module, package in spec.requires:
         if importlib.util.find_spec(module) is None:
             raise MissingDependency(
                 f"{spec.id} needs the package {package!r}, which is not installed: pip install '{package}'"
             )
-    game = _maker(spec)(**{**spec.kwargs, **kwargs})
-    if not isinstance(game, TextGame):
-        raise TypeError(f"{spec.entry_point} must return a TextGame: got {type(game).__name__}")
-    return game
+    maker = _maker(spec)
+    own, common = _apart(maker, {**spec.kwargs, **kwargs})
+    game = _make(spec, maker, own, common)
+    history, summarizer = common.get("history", "news"), common.get("summarizer")
+    if history == "news" and summarizer is None:
+        return game
+    from turnwise.envs.history import WithHistory
+
+    return WithHistory(game, history, summarizer=summarizer)
 
 
 def _maker(spec: GameSpec) -> Callable[..., Any]:
@@ -63,6 +77,29 @@ def _maker(spec: GameSpec) -> Callable[..., Any]:
         return cast("Callable[..., Any]", load_plugin(plugin))
     module, _, name = spec.entry_point.partition(":")
     return cast("Callable[..., Any]", getattr(import_module(module), name))
+
+
+def _apart(maker: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The game's own arguments, and those that every game takes."""
+    if not COMMON & kwargs.keys():
+        return kwargs, {}
+    common = (COMMON - inspect.signature(maker).parameters.keys()) & kwargs.keys()
+    own = {name: value for name, value in kwargs.items() if name not in common}
+    return own, {name: kwargs[name] for name in common}
+
+
+def _make(spec: GameSpec, maker: Callable[..., Any], kwargs: dict[str, Any], common: Mapping[str, Any]) -> TextGame:
+    """The game here or in a worker. Raises TypeError where the entry point makes something else."""
+    worker = common.get("worker")
+    if spec.slow if worker is None else worker:
+        from turnwise.envs.workers import RemoteGame
+
+        deadlines = {name: common[name] for name in ("deadline_s", "start_deadline_s") if name in common}
+        return RemoteGame(spec.entry_point, kwargs, **deadlines)
+    game = maker(**kwargs)
+    if not isinstance(game, TextGame):
+        raise TypeError(f"{spec.entry_point} must return a TextGame: got {type(game).__name__}")
+    return game
 
 
 def as_game(game: str | TextGame, kwargs: Mapping[str, Any]) -> TextGame:
@@ -80,4 +117,9 @@ def register_gymnasium() -> None:
 
     for spec in GAMES.values():
         if spec.id not in registry:
-            register(spec.id, entry_point="turnwise.envs.gym_view:TextGameEnv", kwargs={"game": spec.id})
+            register(
+                spec.id,
+                entry_point="turnwise.envs.gym_view:TextGameEnv",
+                vector_entry_point="turnwise.envs.vector:TextVectorEnv",
+                kwargs={"game": spec.id},
+            )
