@@ -29,6 +29,14 @@ _OWN = (
     _spec("ConnectFour-LLM", ":connect_four", "Four in a row on a board of six rows and seven columns."),
     _spec("LiarsDice-LLM", ":liars_dice", "Rising bids on hidden dice, until someone calls the bluff."),
     _spec("Nim-LLM", ":nim", "Take objects from one pile at a time."),
+    _spec("Chess-LLM", ".chess:chess", "Chess, in standard algebraic notation."),
+    _spec("Go-LLM", ".go:go", "Go on nine by nine points, or up to nineteen; scored by area."),
+    _spec("Hex-LLM", ".hex:hex_game", "Join your two sides of a board of hexagons."),
+    _spec("Othello-LLM", ".othello:othello", "Outflank discs and turn them over."),
+    _spec("Breakthrough-LLM", ".breakthrough:breakthrough", "Pawns race to the far row and take on the diagonal."),
+    _spec("Backgammon-LLM", ".backgammon:backgammon", "Dice, fifteen checkers a side, and the race home."),
+    _spec("Pig-LLM", ".pig:pig", "Roll on and gather, or stop and keep: a race to a hundred points."),
+    _spec("Blackjack-LLM", ".blackjack:blackjack", "One seat against the dealer: hit or stand."),
 )
 
 _BY_NAME = tuple(

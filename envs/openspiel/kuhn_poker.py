@@ -90,6 +90,22 @@ def _event(state: SpielState, action: int, reader: int) -> str:
     return "" if actor == reader else f"{seat_name(actor)} {VERBS[_action_name(state, action)]}."
 
 
+def _told(state: SpielState, player: int) -> str:
+    return f"Your card is the {_card(state, player)}."
+
+
+def _whole(state: SpielState, player: int) -> str:
+    """The card, and who did what."""
+    done = [f"{seat_name(index % state.num_players())} {VERBS[word]}" for index, word in enumerate(_history(state))]
+    return f"{_told(state, player)} So far: {', '.join(done) or 'nothing'}."
+
+
+def _secrets(state: SpielState, player: int) -> tuple[str, ...]:
+    """The card in the words of both prompts, until a showdown."""
+    shown = state.is_terminal() and f"{seat_name(player)} has" in _ending(state, player)
+    return () if shown else (_told(state, player), f"card {_card(state, player)}")
+
+
 def _compact(state: SpielState, player: int) -> str:
     return f"card {_card(state, player)} history {' '.join(_history(state)) or 'none'}"
 
@@ -119,6 +135,8 @@ TEXTS = GameTexts(
     action_name=_action_name,
     event=_event,
     compact=_compact,
+    whole=_whole,
+    secrets=_secrets,
     ending=_ending,
     lead_in=_lead_in,
     lead_ins=_lead_ins,

@@ -103,6 +103,27 @@ def _board(state: SpielState, player: int) -> str:
     return f"Pot: {sum(paid)} chips. To call: {max(paid) - paid[player]}."
 
 
+def _told(state: SpielState, player: int) -> str:
+    return f"Your card is the {_card(state, _cards(state)[player], ' of ')}."
+
+
+def _whole(state: SpielState, player: int) -> str:
+    """The cards that the player sees, the moves of each round, and the pot."""
+    cards, rounds = _cards(state), _rounds(state)
+    lines = [_told(state, player), f"First round: {', '.join(rounds[0]) or 'nothing yet'}."]
+    if len(rounds) > 1:
+        lines.append(f"The public card is the {_card(state, cards[-1], ' of ')}.")
+        lines.append(f"Second round: {', '.join(rounds[1]) or 'nothing yet'}.")
+    return "\n".join(filter(None, (*lines, _board(state, player))))
+
+
+def _secrets(state: SpielState, player: int) -> tuple[str, ...]:
+    """The card in the words of both prompts, until a showdown."""
+    if state.is_terminal() and f"{seat_name(player)} has" in _ending(state, player):
+        return ()
+    return (_told(state, player), f"card {_card(state, _cards(state)[player], ' ')}")
+
+
 def _compact(state: SpielState, player: int) -> str:
     cards, rounds = _cards(state), _rounds(state)
     words = ["card", _card(state, cards[player], " "), "first", *rounds[0]]
@@ -140,6 +161,8 @@ TEXTS = GameTexts(
     event=_event,
     compact=_compact,
     board=_board,
+    whole=_whole,
+    secrets=_secrets,
     ending=_ending,
     lead_in=_lead_in,
     lead_ins=_lead_ins,

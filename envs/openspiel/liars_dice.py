@@ -79,13 +79,36 @@ def _roll_event(state: SpielState, action: int, reader: int) -> str:
     return f"Your dice: {_dice(state.child(action), reader)}."
 
 
+def _bids(state: SpielState) -> list[str]:
+    return [_action_name(state, action) for _, action in moves(state)]
+
+
+def _whole(state: SpielState, player: int) -> str:
+    """The player's dice, and who bid what."""
+    bids = [f"{seat_name(index % 2)} {bid}" for index, bid in enumerate(_bids(state))]
+    return f"Your dice: {_dice(state, player)}.\nBids so far: {', '.join(bids) or 'none'}."
+
+
+def _secrets(state: SpielState, player: int) -> tuple[str, ...]:
+    """The dice in the words of both prompts, until all are shown."""
+    dice = _dice(state, player)
+    return () if state.is_terminal() else (f"Your dice: {dice}.", f"dice {dice} bids")
+
+
 def _compact(state: SpielState, player: int) -> str:
-    bids = [_action_name(state, action) for _, action in moves(state)]
-    return f"dice {_dice(state, player)} bids {' '.join(bids) or 'none'}"
+    return f"dice {_dice(state, player)} bids {' '.join(_bids(state)) or 'none'}"
 
 
 def _ending(state: SpielState, player: int) -> str:
     return "All dice: " + ", ".join(f"{seat_name(seat)} has {_dice(state, seat)}" for seat in range(2)) + "."
 
 
-TEXTS = GameTexts(rules=_rules, action_name=_action_name, event=_event, compact=_compact, ending=_ending)
+TEXTS = GameTexts(
+    rules=_rules,
+    action_name=_action_name,
+    event=_event,
+    compact=_compact,
+    whole=_whole,
+    secrets=_secrets,
+    ending=_ending,
+)

@@ -10,7 +10,6 @@ import math
 
 from turnwise.envs.openspiel.texts import SpielGame, SpielState
 
-
 ROUNDING = 1e-9
 """Bounds that are worked out here are wider by this much, relative to them: returns are sums of floats."""
 
