@@ -18,7 +18,7 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION_FLAG, RULE_PATH_BENEATH = 1, 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
-TRUNCATE, IOCTL_DEV = 1 << 14, 1 << 15
+REMOVE_DIR, TRUNCATE, IOCTL_DEV = 1 << 4, 1 << 14, 1 << 15
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 """Rights that a rule on a single file may carry."""
 RIGHTS_KNOWN = {1: 13, 2: 14, 3: 15, 4: 15}
@@ -47,8 +47,10 @@ def open_paths(paths: Iterable[str]) -> list[int]:
     return found
 
 
-def restrict(readable: Iterable[int], writable: Iterable[int]) -> int:
+def restrict(readable: Iterable[int], writable: Iterable[int], removable: Iterable[int] = ()) -> int:
     """Leave only what lies beneath these descriptors; no TCP, no signals or abstract sockets to the outside.
+
+    Beneath `removable`, empty folders may be removed and nothing else.
 
     Returns: the ABI, which says how much holds: TCP from 4, signals and abstract sockets from 6.
     Raises: OSError where the kernel refuses.
@@ -60,6 +62,8 @@ def restrict(readable: Iterable[int], writable: Iterable[int]) -> int:
         _add(ruleset, descriptor, READ & handled)
     for descriptor in writable:
         _add(ruleset, descriptor, handled & ~EXECUTE & ~IOCTL_DEV)
+    for descriptor in removable:
+        _add(ruleset, descriptor, REMOVE_DIR & handled)
     check(LIBC.syscall(RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
     os.close(ruleset)
     return abi

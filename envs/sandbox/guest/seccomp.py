@@ -39,9 +39,9 @@ def program(machine: str) -> list[Instruction]:
     for number in syscalls.allowed(machine):
         lines += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW)]
     lines += _one_of(syscalls.number("fcntl", machine), 1, FCNTL_COMMANDS)
-    lines += _no_truncating_read(syscalls.number("openat", machine), 2, machine)
+    lines += _plain_modes(syscalls.number("openat", machine), 2)
     if x86:
-        lines += _no_truncating_read(syscalls.OPEN_X86_64, 1, machine)
+        lines += _plain_modes(syscalls.OPEN_X86_64, 1)
     return [*lines, (RETURN, 0, 0, REFUSE)]
 
 
@@ -53,18 +53,16 @@ def _one_of(number: int, argument: int, values: tuple[int, ...]) -> list[Instruc
     return [(JUMP_EQUAL, 0, len(body), number), *body]
 
 
-def _no_truncating_read(number: int, argument: int, machine: str) -> list[Instruction]:
-    """Opening for reading with O_TRUNC empties a file, and Landlock before ABI 3 counts it as reading.
+def _plain_modes(number: int, argument: int) -> list[Instruction]:
+    """O_TRUNC only with a mode that writes, and no mode 3.
 
-    Writable modes are Landlock's to judge. O_TRUNC is the same bit on both machines.
+    Landlock before ABI 3 takes opening for reading with O_TRUNC for reading, and mode 3 for no access at all: either
+    would empty files of this user anywhere. The bits are the same on both machines.
     """
-    body: list[Instruction] = [
-        (LOAD, 0, 0, ARGUMENTS_AT + 8 * argument),
-        (AND, 0, 0, os.O_TRUNC | os.O_ACCMODE),
-        (JUMP_EQUAL, 0, 1, os.O_TRUNC | os.O_RDONLY),
-        (RETURN, 0, 0, REFUSE),
-        (RETURN, 0, 0, ALLOW),
-    ]
+    body: list[Instruction] = [(LOAD, 0, 0, ARGUMENTS_AT + 8 * argument), (AND, 0, 0, os.O_TRUNC | os.O_ACCMODE)]
+    for refused in (os.O_TRUNC | os.O_RDONLY, os.O_ACCMODE, os.O_TRUNC | os.O_ACCMODE):
+        body += [(JUMP_EQUAL, 0, 1, refused), (RETURN, 0, 0, REFUSE)]
+    body += [(RETURN, 0, 0, ALLOW)]
     return [(JUMP_EQUAL, 0, len(body), number), *body]
 
 

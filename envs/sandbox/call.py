@@ -1,0 +1,224 @@
+"""The host's end of one child: send a request, wait within the limits, make a `Result` of what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from turnwise.envs.sandbox.files import is_inside
+from turnwise.envs.sandbox.guest.frames import HEAD, pack
+from turnwise.envs.sandbox.guest.jobs import GO, STOP
+from turnwise.envs.sandbox.limits import Limits
+from turnwise.envs.sandbox.result import Result, Status
+
+REPORT_WITHIN_S = 2.0
+"""How long the zygote may take to tell how a child ended that hung up."""
+WHY: Mapping[str, tuple[Status, str]] = {
+    "cpu": ("timeout", "it took more than {cpu_s:g} s of processor time"),
+    "wall": ("timeout", "it took more than {wall_s:g} s"),
+    "folder": ("disk", "its folder held more than {folder_bytes} bytes or {folder_files} files"),
+    "flood": ("output", "it printed more than {flood_bytes} bytes"),
+}
+
+
+class ZygoteDied(Exception):
+    """The zygote hung up in the middle of a call."""
+
+
+class Call:
+    """The three descriptors of one child, and what came through them in the call that runs now."""
+
+    def __init__(self, control: socket.socket, output: int, report: socket.socket, limits: Limits) -> None:
+        self.control, self.output, self.report, self.limits = control, output, report, limits
+        self.alive = True
+        os.set_blocking(output, False)
+        _live.add(self)
+
+    def run(self, request: Mapping[str, Any], *, tier: str, session: bool = False) -> Result:
+        """Have one request answered. Raises: ZygoteDied."""
+        self._printed, self._dropped, self._answer = bytearray(), 0, bytearray()
+        start = time.monotonic()
+        why = self._begin(request, start + self.limits.wall_s) or self._wait(start + self.limits.wall_s)
+        self._drain()
+        answer = None if why else self._read_answer()
+        if answer is None or not session:
+            told = self._ended(why)
+            self.close()
+            answer = answer or told
+        elif session:
+            self._command(STOP)
+        return self._result(answer, time.monotonic() - start, tier)
+
+    def close(self) -> None:
+        """End the child: the zygote kills it when its report socket shuts, even where a fork holds a copy. Idempotent."""
+        if self.alive:
+            with contextlib.suppress(OSError):
+                self.report.shutdown(socket.SHUT_RDWR)
+            self.disown()
+
+    def disown(self) -> None:
+        """Let go without ending anything: what a forked copy of this process does. Idempotent."""
+        if self.alive:
+            self.alive = False
+            self.control.close()
+            self.report.close()
+            os.close(self.output)
+
+    def _begin(self, request: Mapping[str, Any], deadline: float) -> str | None:
+        """Send the request. Returns: why that failed, or None."""
+        self._command(GO)
+        self.control.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            self.control.sendall(pack(dict(request)))
+        except TimeoutError:
+            return "wall"
+        except OSError:
+            return "gone"
+        self.control.setblocking(False)
+        return None
+
+    def _command(self, command: bytes) -> None:
+        try:
+            self.report.send(command, socket.MSG_NOSIGNAL)
+        except OSError:
+            return  # the end shows when reading
+
+    def _wait(self, deadline: float) -> str | None:
+        """Read until the answer is whole. Returns: None, or why there is none."""
+        poll = select.poll()
+        for descriptor in (self.control.fileno(), self.output, self.report.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "wall"
+            ready = {descriptor for descriptor, _ in poll.poll(left * 1000)}
+            if self.output in ready and self._take_output() == b"":
+                poll.unregister(self.output)
+            if self._dropped + len(self._printed) > self.limits.flood_bytes:
+                return "flood"
+            if self.control.fileno() in ready and (done := self._take_answer()) is not None:
+                return done or None
+            if self.report.fileno() in ready:
+                self._drain()
+                return None if self._take_answer() == "" else "gone"
+
+    def _take_output(self) -> bytes | None:
+        """Keep what fits. Returns: what came, None where nothing waits, b"" at the end."""
+        try:
+            part = os.read(self.output, 1 << 16)
+        except BlockingIOError:
+            return None
+        room = max(0, self.limits.output_bytes - len(self._printed))
+        self._printed += part[:room]
+        self._dropped += len(part[room:])
+        return part
+
+    def _drain(self) -> None:
+        while self._dropped <= self.limits.flood_bytes and self._take_output():
+            pass
+
+    def _take_answer(self) -> str | None:
+        """Read on. Returns: "" when it is whole, "gone" when it never will be, None when more is to come."""
+        most = 16 * self.limits.output_bytes + 8 * self.limits.file_bytes + (1 << 16)
+        while True:
+            try:
+                part = self.control.recv(1 << 20)
+            except BlockingIOError:
+                return None
+            except OSError:
+                part = b""
+            self._answer += part
+            if len(self._answer) >= HEAD.size and len(self._answer) >= HEAD.size + self._announced():
+                return ""
+            if not part or len(self._answer) > most:
+                return "gone"
+
+    def _announced(self) -> int:
+        return int(HEAD.unpack_from(self._answer)[0])
+
+    def _read_answer(self) -> dict[str, Any] | None:
+        """The child's answer if it is one. Whatever it wrote, nothing is raised here."""
+        try:
+            told = json.loads(self._answer[HEAD.size : HEAD.size + self._announced()])
+        except (ValueError, RecursionError):
+            return None
+        return told if _is_answer(told) else None
+
+    def _ended(self, why: str | None) -> dict[str, Any]:
+        """How the child ended, by our own observation or the zygote's. Raises: ZygoteDied."""
+        if why in WHY:
+            return self._over(str(why))
+        self.report.settimeout(REPORT_WITHIN_S)
+        try:
+            self.report.shutdown(socket.SHUT_WR)
+            told = self.report.recv(4096)
+        except OSError:
+            told = b""
+        if not told:
+            raise ZygoteDied
+        end = json.loads(told)
+        if end["why"] in WHY:
+            return self._over(end["why"])
+        if end["exit"] == -signal.SIGXCPU:
+            return self._over("cpu")
+        return {"status": "killed", "error": _how(end["exit"])}
+
+    def _over(self, why: str) -> dict[str, Any]:
+        status, text = WHY[why]
+        bounds = {name: getattr(self.limits, name) for name in Limits.__dataclass_fields__}
+        return {"status": status, "error": f"killed: {text.format(**bounds)}"}
+
+    def _result(self, answer: Mapping[str, Any], seconds: float, tier: str) -> Result:
+        most = self.limits.output_bytes + 100
+        value, error = answer.get("value"), answer.get("error")
+        return Result(
+            status=answer["status"],
+            stdout=self._printed.decode("utf-8", "replace"),
+            value=None if value is None else _printable(value[:most]),
+            error=None if error is None else _printable(error[:most]),
+            seconds=seconds,
+            truncated_output=self._dropped > 0,
+            files={path: _printable(text) for path, text in answer.get("files", {}).items() if is_inside(path)},
+            tier=tier,
+        )
+
+
+def _is_answer(told: Any) -> bool:
+    return (
+        isinstance(told, dict)
+        and told.get("status") in ("ok", "error", "memory")
+        and all(told.get(name) is None or isinstance(told[name], str) for name in ("value", "error"))
+        and isinstance(told.get("files"), dict)
+        and all(isinstance(text, str) for text in told["files"].values())
+    )
+
+
+def _printable(text: str) -> str:
+    """Without the halves of characters that no file and no socket takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"the process was ended by signal {signal.Signals(-code).name} before the code was done"
+    return f"the process ended itself with exit code {code} before the code was done"
+
+
+_live: weakref.WeakSet[Call] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for call in list(_live):
+        call.disown()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
