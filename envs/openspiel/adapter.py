@@ -13,7 +13,7 @@ import pyspiel
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
 from turnwise.envs.openspiel.loading import SAMPLED, make_positions, shared_positions, view
 from turnwise.envs.openspiel.positions import Edge, Position
-from turnwise.envs.openspiel.states import advance, initial_state, replay
+from turnwise.envs.openspiel.states import advance, copy_state, initial_state, replay
 from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, no_secrets
 
 PROMPTS = ("full", "compact")
@@ -236,7 +236,7 @@ class OpenSpielGame(TextGame):
         twin.__dict__.update(self.__dict__)
         if self._position is not None:
             twin._history, twin._log, twin._read = self._history.copy(), self._log.copy(), self._read.copy()
-            twin._state = None if self._state is None else self._state.clone()
+            twin._state = None if self._state is None else copy_state(self._state)
         if self._chancy:
             twin._rng = copy.deepcopy(self._rng)
         return twin

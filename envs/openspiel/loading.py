@@ -38,16 +38,21 @@ def _import_python_games(text: str) -> None:
 
 def _typed(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters in OpenSpiel's types. Raises ValueError for a name that it does not know."""
-    kinds = {kind.short_name: kind for kind in pyspiel.registered_games()}
-    if name not in kinds:
-        raise ValueError(f"OpenSpiel cannot make {name}: it has no such game")
-    known = kinds[name].parameter_specification
+    known = _parameters_of(name)
     unknown = [key for key in parameters if key not in known]
     if unknown:
         raise ValueError(
             f"OpenSpiel cannot make {name} with {', '.join(unknown)}: its parameters are {', '.join(known) or 'none'}"
         )
     return {key: _as(value, known[key]) for key, value in parameters.items()}
+
+
+def _parameters_of(name: str) -> dict[str, Any]:
+    """Parameter -> default of a game. Raises ValueError where OpenSpiel has no such game."""
+    for kind in pyspiel.registered_games():
+        if kind.short_name == name:
+            return dict(kind.parameter_specification)
+    raise ValueError(f"OpenSpiel cannot make {name}: it has no such game")
 
 
 def _as(value: Any, default: Any) -> Any:
@@ -76,7 +81,7 @@ def make_positions(
     if game is None:
         game = load(name, dict(parameters) | ({} if rng_seed is None else {SEED: rng_seed}))
     shared = game.get_type().chance_mode != SAMPLED
-    if not shared and SEED not in game.get_type().parameter_specification:
+    if not shared and SEED not in _parameters_of(name):
         raise ValueError(f"OpenSpiel draws the chance of {game} inside the game and takes no seed: it cannot be played")
     return Positions(game, texts, compact=compact, show_legal_moves=show_legal_moves, shared=shared)
 

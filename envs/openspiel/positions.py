@@ -17,8 +17,10 @@ from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, is_o
 
 LIMIT = 20_000
 """Positions kept per game: all of tic-tac-toe (5,478) and Leduc (9,457)."""
-NAMES_LIMIT = 200_000
-"""Legal names kept per game, at about 150 bytes each: 30 MB. What a game of Go with 82 moves a turn meets first."""
+BYTES_LIMIT = 16_000_000
+"""Rough memory of the positions kept per game. Long games meet it first: a state of Go has 82 moves and a long past."""
+POSITION_BYTES, NAME_BYTES, STEP_BYTES = 1000, 130, 8
+"""Rough memory of a position with its edge, of a legal name, and of one action of a past that serves as key."""
 
 
 class Edge(NamedTuple):
@@ -70,7 +72,7 @@ class Positions:
         self.compact, self.show_legal_moves, self.shared = compact, show_legal_moves, shared
         self.introductions = tuple(f"{texts.rules(game)}\n\nYou are {seat}." for seat in self.seats)
         self._known: dict[Hashable, Position] = {}
-        self._names_kept = 0
+        self._bytes = 0
         self._root: Position | None = None
 
     def root(self) -> Position:
@@ -86,17 +88,18 @@ class Positions:
         key = self.words.key(state)
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= LIMIT or self._names_kept >= NAMES_LIMIT:
+            if len(self._known) >= LIMIT or self._bytes >= BYTES_LIMIT:
                 self._forget()
             found = self._known[key] = self._read(state)
-            self._names_kept += len(found.names)
+            past = len(key) if isinstance(key, tuple) else 0
+            self._bytes += POSITION_BYTES + NAME_BYTES * len(found.names) + STEP_BYTES * past
         return found
 
     def _forget(self) -> None:
         """Let go of every position; live episodes keep the one they are at, cut off from the rest."""
         for position in self._known.values():
             position.edges.clear()
-        self._known, self._names_kept, self._root = {}, 0, None
+        self._known, self._bytes, self._root = {}, 0, None
 
     def events(self, state: SpielState, action: int) -> tuple[str, ...]:
         """What each player is told of `action`, which is about to be taken in `state`."""
@@ -105,8 +108,11 @@ class Positions:
     def text(self, state: SpielState, position: Position, player: int) -> str:
         """What `player` reads at `position` besides the events: the state line, or board, legal moves and ending."""
         if self.compact:
-            return self._compact_text(state, position, player)
-        return self._full_text(state, position, player, self.words.board(state, player))
+            text = self._compact_text(state, position, player)
+        else:
+            text = self._full_text(state, position, player, self.words.board(state, player))
+        self._bytes += len(text)
+        return text
 
     def whole(self, state: SpielState, position: Position, player: int) -> str:
         """All that `player` knows at `position`, whatever it has read before."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -10,16 +11,30 @@ from turnwise.envs.openspiel.mean_field import settle
 from turnwise.envs.openspiel.texts import SpielGame, SpielState
 
 
-def initial_state(game: SpielGame) -> SpielState:
-    """A new state before anything has happened. The process-wide generator is left as it was: a game written in
-    Python may seed it here (OpenSpiel's ant foraging does)."""
+@contextmanager
+def _generator_kept(game: SpielGame) -> Iterator[None]:
+    """Put the process-wide generator back afterwards: a game written in Python may seed it whenever a state is made
+    (OpenSpiel's ant foraging does)."""
     if not game.get_type().short_name.startswith("python_"):
-        return game.new_initial_state()
+        yield
+        return
     kept = np.random.get_state()  # noqa: NPY002  # only kept and put back
     try:
-        return game.new_initial_state()
+        yield
     finally:
         np.random.set_state(kept)  # noqa: NPY002
+
+
+def initial_state(game: SpielGame) -> SpielState:
+    """A new state before anything has happened."""
+    with _generator_kept(game):
+        return game.new_initial_state()
+
+
+def copy_state(state: SpielState) -> SpielState:
+    """An independent copy."""
+    with _generator_kept(state.get_game()):
+        return state.clone()
 
 
 def advance(state: SpielState, action: int) -> None:
