@@ -26,7 +26,7 @@ class TinyModel:
     intermediate: int = 128
     vocabulary: int = 512
     """Most entries of the tokenizer, 256 of them single bytes; never fewer than 300."""
-    max_position: int = 2048
+    max_position: int = 4096
     init_std: float = 0.02
     """Standard deviation of the initial weights; larger ones tell inputs apart sooner."""
 

@@ -149,12 +149,24 @@ def test_the_recipe_of_self_play_and_no_warm_start_are_the_defaults() -> None:
 # --- the command line's own shorthands -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("env_id", sorted(GAMES))
+NAMED = {plain(f"env/{name}.yaml", "env")["id"]: name for name in options("env") if name != "by_id"}
+"""Id -> the option made for it."""
+
+
+def test_no_two_options_are_made_for_one_environment() -> None:
+    assert len(NAMED) == len(options("env")) - 1
+    assert NAMED.keys() <= GAMES.keys()
+
+
+@pytest.mark.parametrize("env_id", sorted(NAMED))
 def test_an_environment_s_id_chooses_the_option_made_for_it(env_id: str) -> None:
     """Same game, same run: no other limits under its id than under its name."""
-    settings = run_settings(compose([f"env={env_id}"]))
-    assert settings.env.id == env_id
-    assert settings.env.kwargs == {"prompt": "compact"}
+    assert compose([f"env={env_id}"]) == compose([f"env={NAMED[env_id]}"])
+
+
+def test_an_environment_without_an_option_is_found_by_its_id() -> None:
+    settings = compose(["env=OpenSpiel/trade_comm-LLM"])["env"]
+    assert (settings["id"], settings["kwargs"]) == ("OpenSpiel/trade_comm-LLM", {})
 
 
 def test_a_model_s_path_or_hub_id_chooses_pretrained(tmp_path: Path) -> None:
