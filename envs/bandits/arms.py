@@ -42,7 +42,7 @@ class Contexts:
     shares: Any
     """[T, D] float64, at least 0, each row sums to 1."""
     weights: Any
-    """[K, D] float64 in [0, 1]: what an arm pays for a context that is all of one feature."""
+    """[K, D] float64 in [-1, 1]: what an arm pays for a context that is all of one feature."""
 
 
 def bernoulli_arms(count: int, horizon: int, level: str, rng: np.random.Generator) -> Arms:
@@ -60,8 +60,11 @@ def gaussian_arms(count: int, horizon: int, level: str, rng: np.random.Generator
 
 
 def linear_arms(count: int, features: int, horizon: int, level: str, rng: np.random.Generator) -> tuple[Arms, Contexts]:
-    """Arms whose mean is linear in the context: weights uniform in [0, 1], contexts from a flat multinomial."""
-    weights = rng.random((count, features))
+    """Arms whose mean is linear in the context: weights uniform in [-1, 1], contexts from a flat multinomial.
+
+    Payments lie around 0, which is what LinUCB takes an arm to pay of which it knows nothing.
+    """
+    weights = rng.uniform(-1, 1, (count, features))
     shares = rng.multinomial(PARTS, [1 / features] * features, size=horizon) / PARTS
     means = (shares[:, None, :] * weights).sum(axis=2)
     payments = means + NOISE[level] * _cut(rng.standard_normal((horizon, count)))
@@ -74,7 +77,8 @@ def payment_bounds(kind: str, level: str) -> tuple[float, float]:
         return 0.0, 1.0
     if kind == "gaussian":
         return -2 * TAIL * SPREADS[level], 2 * TAIL * SPREADS[level]
-    return round(-TAIL * NOISE[level], 2), round(1 + TAIL * NOISE[level], 2)
+    most = round(1 + TAIL * NOISE[level], 2)
+    return -most, most
 
 
 def _cut(draws: Vector) -> Vector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from math import inf
 from typing import Self
 
 import numpy as np
@@ -22,7 +23,7 @@ class ContextualBandit(TextGame):
     """A bandit with contexts and linear rewards, after the suite of EVOLvE (arXiv:2410.06238).
 
     Every turn a visitor comes whose interests are shared out over `features` topics, in twentieths. The seat chooses
-    one of `arms` arms and is told what it paid: the arm's weights (each in [0, 1]) times the shares, plus normal noise
+    one of `arms` arms and is told what it paid: the arm's weights (each in [-1, 1]) times the shares, plus normal noise
     of standard deviation 0.1 (hard: 0.3), cut off at three of them. After `horizon` turns (200 in the suite) the game
     is over.
     Reward: what the arm paid. `info` gives `instant_regret` and `cumulative_regret`, both expected, against the best
@@ -47,7 +48,7 @@ class ContextualBandit(TextGame):
         prompt: str = "full",
     ) -> None:
         """arms (2 to 30): by default 10, hard 30. features (1 to 10). horizon (1 to 10000): turns. history, guide: as
-        in `Bandit`; the hints are LinUCB's for the visitor at hand. Raises ValueError.
+        in `Bandit`; the hints are LinUCB's for the visitor at hand, and every arm comes once first. Raises ValueError.
         """
         usual = ARMS[one_of("level", level, self.levels)]
         self.arms = whole("arms", usual if arms is None else arms, 2, MOST_ARMS)
@@ -135,7 +136,8 @@ class ContextualBandit(TextGame):
             linucb_index(contexts[:turn][chosen == arm], paid[chosen == arm], contexts[turn])
             for arm in range(self.arms)
         ]
-        return Index(np.array([each.exploit for each in found]), np.array([each.bonus for each in found]))
+        bonus = [each.bonus if arm in self._memory.arms else inf for arm, each in enumerate(found)]
+        return Index(np.array([each.exploit for each in found]), np.array(bonus))
 
     def _shares(self, turn: int) -> str:
         words = CONTEXTUAL[self.scenario].features

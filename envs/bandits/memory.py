@@ -51,7 +51,11 @@ def summary_lines(memory: Memory, hints: Index | None) -> list[str]:
     """One line per arm: pulls, mean, and the hints where there are any."""
     lines = []
     for arm, (pulls, total) in enumerate(zip(memory.pulls(), memory.sums(), strict=True)):
-        told = f"chosen {pulls} times, mean {money(total / pulls)}" if pulls else "not chosen yet"
+        told = (
+            f"chosen {pulls} {'time' if pulls == 1 else 'times'}, mean {money(total / pulls)}"
+            if pulls
+            else "not chosen yet"
+        )
         lines.append(f"{memory.names[arm]}: {told}{_hint(hints, arm)}")
     return lines
 

@@ -54,14 +54,14 @@ CONTEXTUAL = {
     "clothes": Scenario(
         "You run an online shop. Of every visitor you know how their interests are shared out. You show one article "
         "and learn what it earned you: a sum over the interests, each counted as the article appeals to it, and some "
-        "chance.",
+        "chance. It may be a loss.",
         tuple(_CLOTHES.split()),
         _TASTES,
     ),
     "ads": Scenario(
         "You choose advertisements for a website. Of every visitor you know how their interests are shared out. You "
         "show one advertisement and learn what it earned you: a sum over the interests, each counted as the "
-        "advertisement appeals to it, and some chance.",
+        "advertisement appeals to it, and some chance. It may be a loss.",
         tuple(_ADS.split()),
         _TASTES,
     ),

@@ -64,8 +64,7 @@ class KitchenGame(TextGame):
         self._kitchen = opening(self.layout, [self.layout.starts[i] for i in order])
         self._chosen: list[str] = []
         self._ticks = self._points = self._served = 0
-        introduction = rules(self.layout, count, self.ticks, self.cook_time, self._shaped)
-        self._news = dict.fromkeys(self.seats, introduction)
+        self._news = rules(count, self.ticks, self.cook_time, self._shaped)
         self._unread = dict.fromkeys(self.seats, True)
         self.seat = self.seats[0]
 
@@ -78,7 +77,7 @@ class KitchenGame(TextGame):
         if self._compact:
             now = f"tick {self._ticks + 1} of {self.ticks}" if self.seat else f"over {self._points}"
             return f"{now}\n{short(self.layout, self._kitchen, which)}"
-        return f"{self._news[seat]}\n{self.board(seat)}"
+        return f"{self._news}\n{self.board(seat)}"
 
     def legal(self) -> tuple[str, ...]:
         """The six actions, always."""
@@ -113,7 +112,7 @@ class KitchenGame(TextGame):
         self._served += events.served
         over = self._ticks == self.ticks
         self.seat = None if over else self.seats[0]
-        self._news = dict.fromkeys(self.seats, told(actions, events.served, self._points))
+        self._news = told(actions, events.served, self._points)
         self._unread = dict.fromkeys(self.seats, True)
         info: dict[str, Any] = {"soups": self._served, **events._asdict()}
         return Step(dict.fromkeys(self.seats, float(points)), truncated=over, info=info)

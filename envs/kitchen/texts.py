@@ -11,7 +11,7 @@ SERVED, FILLED, TAKEN = 20, 3, 5
 """Points of a soup served; with shaped rewards also of an onion put into a pot and of a soup taken out of one."""
 
 
-def rules(layout: Layout, seats: int, ticks: int, cook_time: int, shaped: bool) -> str:
+def rules(seats: int, ticks: int, cook_time: int, shaped: bool) -> str:
     """What every seat reads first."""
     more = f" An onion put into a pot earns {FILLED} points, a soup taken out of one {TAKEN}." if shaped else ""
     return (

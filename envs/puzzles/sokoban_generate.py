@@ -14,7 +14,7 @@ from turnwise.envs.puzzles.sokoban_solve import solve
 
 WALLS = 0.25
 """Share of inner cells that the first draft of a room makes wall; each further draft has fewer."""
-SMALL = 6_000
+SMALL = 8_000
 """Positions up to which a room's plan is the shortest one."""
 
 
