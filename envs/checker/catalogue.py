@@ -45,6 +45,7 @@ class Check:
 CHECKS: tuple[Check, ...] = (
     Check("gymnasium check_env", "Gymnasium", official.gymnasium_check_env, both_prompts=True),
     Check("gymnasium legal play", "Gymnasium", official.gymnasium_plays_legally),
+    Check("gymnasium make_vec", "Gymnasium", official.gymnasium_make_vec),
     Check("pettingzoo api_test", "PettingZoo", official.pettingzoo_api_test, both_prompts=True),
     Check("pettingzoo seed_test", "PettingZoo", official.pettingzoo_seed_test),
     Check("pettingzoo parallel tests", "parallel", official.pettingzoo_parallel_tests),

@@ -77,20 +77,25 @@ def _check(targets: Sequence[str], asked: argparse.Namespace) -> int:
     absent = {target: gone for target in targets if ":" not in target and (gone := missing(find_spec(target)))}
     for target, packages in absent.items():
         print(f"not installed  {target}: pip install {' '.join(map(repr, packages))}")
-    present = [target for target in targets if target not in absent]
+    present = sorted((target for target in targets if target not in absent), key=_is_slow, reverse=True)
     begin = time.perf_counter()
     one = len(present) == 1
     reports = check_targets(present, asked.k, jobs=asked.jobs, say=None if one else _say) if present else []
     for report in reports if one else ():
         print("\n".join(table(report)))
-    if not one:
-        print("\n".join(failures(reports)))
+    for failure in () if one else failures(reports):
+        print(failure)
     passed = sum(report.passed for report in reports)
     seconds = time.perf_counter() - begin
     print(f"{passed} of {len(reports)} environments passed, {len(absent)} not installed, {seconds:.1f} s")
     if asked.json is not None:
         _write(asked.json, reports, absent, seconds)
     return 0 if passed == len(reports) and (reports or not asked.targets) else 1
+
+
+def _is_slow(target: str) -> bool:
+    """Slow games come first, so that none is left alone at the end."""
+    return ":" not in target and find_spec(target).slow
 
 
 def _say(report: Report) -> None:

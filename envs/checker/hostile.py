@@ -155,7 +155,7 @@ def _mixed(env: object) -> list[str]:
     """Legal actions with noise around them."""
     game = env.referee.game  # type: ignore[attr-defined]  # a TextGameEnv
     rng = player(0)
-    names = [game.sample_action(rng) for _ in range(5)]
+    names = [game.sample_action(rng) for _ in range(5)] if game.seat is not None else []
     return [
         form.format(name)
         for name in names

@@ -9,8 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from turnwise.envs.checker.result import Figures, require
+import numpy as np
+
+from turnwise.envs.checker.play import clipped
+from turnwise.envs.checker.result import Figures, NotApplicable, require
 from turnwise.envs.checker.subject import SLOW_TURN_S, Subject
+from turnwise.envs.parsing import write_action
+from turnwise.envs.referee import Referee
 
 
 def gymnasium_check_env(subject: Subject) -> Figures:
@@ -39,6 +44,38 @@ def gymnasium_plays_legally(subject: Subject) -> Figures:
             env.reset()
     env.close()
     return _all_ok(statuses)
+
+
+def gymnasium_make_vec(subject: Subject) -> None:
+    """Environment i of a vector plays as a single one with its seed does."""
+    if subject.spec is None:
+        raise NotApplicable("the game has no id for gymnasium.make_vec")
+    import gymnasium
+
+    many: Any = gymnasium.make_vec(subject.spec.id, 2, **subject.kwargs)
+    singles = [subject.gym_env() for _ in range(2)]
+    came, _ = many.reset(seed=[0, 1])
+    wanted = [env.reset(seed=seed)[0] for seed, env in enumerate(singles)]
+    rng = np.random.default_rng(0)
+    for _ in range(subject.horizon):
+        require(came == tuple(wanted), f"a vector observes what its envs do alone: {clipped(wanted)}, {clipped(came)}")
+        replies = [_sampled(env.referee, rng) for env in singles]
+        came, _, terminations, truncations, _ = many.step(replies)
+        steps = [env.step(reply) for env, reply in zip(singles, replies, strict=True)]
+        require(
+            [step[2:4] for step in steps] == list(zip(terminations.tolist(), truncations.tolist(), strict=True)),
+            "a vector's episodes end when those of its envs do",
+        )
+        wanted = [step[0] for step in steps]
+        if any(step[2] or step[3] for step in steps):
+            break
+    require(came == tuple(wanted), f"a vector observes what its envs do alone: {clipped(wanted)}, {clipped(came)}")
+    many.close()
+
+
+def _sampled(referee: Referee, rng: np.random.Generator) -> str:
+    """A legal reply of the seat to act; any text where the episode is over already."""
+    return "" if referee.seat is None else write_action(referee.game.sample_action(rng), referee.game.legal())
 
 
 def pettingzoo_api_test(subject: Subject) -> Figures:

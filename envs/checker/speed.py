@@ -32,7 +32,7 @@ def turns_per_second(subject: Subject) -> Figures:
     starting = playing = 0.0
     while playing < MEASURED_S and starting < 10 * MEASURED_S:
         rng, begin = player(starts), time.perf_counter()
-        referee.start(starts % 3)
+        referee.start(starts % 2)
         started = time.perf_counter()
         before = turns
         while referee.seat is not None and turns - before < subject.horizon:
