@@ -21,6 +21,8 @@ def pig(
     show_legal_moves: bool | None = None,
 ) -> OpenSpielGame:
     """Pig; in `piglet` a throw counts one point and only tells a loss from the rest. Raises ValueError."""
+    if not 2 <= players <= 10:
+        raise ValueError(f"pig has 2 to 10 players: got {players}")
     if winscore < 1 or diceoutcomes < 2 or horizon < 1:
         raise ValueError(
             f"pig needs winscore >= 1, diceoutcomes >= 2 and horizon >= 1: got {winscore}, {diceoutcomes} and {horizon}"
