@@ -79,7 +79,16 @@ def bubblewrap(program: str, packages: Sequence[str], size: int) -> list[str]:
 
     Mounts apply in the order of the arguments, so a folder comes before what lies in it.
     """
-    command = [program, "--clearenv", "--new-session", "--die-with-parent", "--hostname", "sandbox", "--cap-drop", "ALL"]
+    command = [
+        program,
+        "--clearenv",
+        "--new-session",
+        "--die-with-parent",
+        "--hostname",
+        "sandbox",
+        "--cap-drop",
+        "ALL",
+    ]
     if os.geteuid() == 0:
         command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -91,7 +100,10 @@ def bubblewrap(program: str, packages: Sequence[str], size: int) -> list[str]:
     for path in ("/lib", "/lib64", "/lib32", "/bin"):
         command += _as_it_is(path)
     shown = [*interpreter.library_folders(), interpreter.binary(), str(HERE), *interpreter.package_folders(packages)]
-    for path in [path for path in sorted(shown) if not path.startswith("/usr/")] + ["/etc/ld.so.cache"]:
+    shown = [path for path in sorted(shown) if not path.startswith("/usr/")]
+    for folder in sorted({str(parent) for path in shown for parent in Path(path).parents} - {"/"}):
+        command += ["--perms", "0755", "--dir", folder]  # bubblewrap would make them for root alone
+    for path in [*shown, "/etc/ld.so.cache"]:
         command += ["--ro-bind-try", path, path]
     for device in (os.devnull, *interpreter.DEVICES):
         command += ["--dev-bind-try", device, device]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from turnwise.envs.sandbox.boundary import TIERS, Boundary, Tier
-from turnwise.envs.sandbox.call import Call, ZygoteDied
+from turnwise.envs.sandbox.call import ZygoteDied
 from turnwise.envs.sandbox.files import Files, encode
 from turnwise.envs.sandbox.interpreter import package_folders
 from turnwise.envs.sandbox.limits import Limits
@@ -58,7 +58,9 @@ class Sandbox:
         self._reset()
         _live.add(self)
 
-    def run(self, code: str, *, session: str | None = None, files: Files | None = None, collect: bool = False) -> Result:
+    def run(
+        self, code: str, *, session: str | None = None, files: Files | None = None, collect: bool = False
+    ) -> Result:
         """Run the code and tell what came of it; nothing that it does is raised here.
 
         Args:

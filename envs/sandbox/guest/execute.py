@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import mmap
 import sys
 import traceback
 from types import CodeType
@@ -27,7 +28,7 @@ def run(code: str, namespace: dict[str, Any], *, folder: str, most: int, call: i
         call: number of this piece in its session: from the second on its lines are called `<code 2>` and so on.
     """
     name = NAME if call == 1 else f"<code {call}>"
-    ballast = [bytearray(BALLAST_BYTES)]  # address space to tell of a MemoryError with
+    ballast = mmap.mmap(-1, BALLAST_BYTES)  # address space, never touched, to tell of a MemoryError with
     try:
         body, last = _compile(code, name)
         exec(body, namespace)
@@ -35,8 +36,9 @@ def run(code: str, namespace: dict[str, Any], *, folder: str, most: int, call: i
         shown = None if value is None else _clip(repr(value), most)
         outcome = {"status": "ok", "value": shown, "error": None}
     except BaseException as error:
-        ballast.clear()
+        ballast.close()
         outcome = _failure(error, folder, most)
+    ballast.close()
     return outcome
 
 

@@ -67,7 +67,17 @@ def _reach_modules(user: int) -> tuple[int, ...]:
             if os.path.isdir(path) and not _walkable(path):
                 kept.append(os.open(path, os.O_PATH))
                 sys.path[index] = f"/proc/self/fd/{kept[-1]}"
+                _move_packages(path, sys.path[index])
     return tuple(kept)
+
+
+def _move_packages(old: str, new: str) -> None:
+    """Loaded packages look for their submodules where they were found."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__path__", None):
+            module.__path__ = [
+                place.replace(old, new, 1) if place.startswith(old) else place for place in module.__path__
+            ]
 
 
 def _walkable(path: str) -> bool:
