@@ -1,0 +1,46 @@
+"""A small MCP server to try things out on: the price list of a shop, and sums.
+
+python -m turnwise.envs.tools.example_server
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_WARES = "lamp chair table kettle mirror clock basket carpet vase shelf curtain pillow blanket candle ladder stool"
+_CROWNS = (37, 84, 219, 29, 63, 48, 17, 156, 23, 95, 41, 19, 58, 7, 72, 33)
+PRICES = dict(zip(_WARES.split(), _CROWNS, strict=True))
+"""Price of one piece, in crowns."""
+
+
+def price(item: str) -> str:
+    """The price of one piece of an item, in crowns."""
+    if item not in PRICES:
+        raise ValueError(f"the shop has no {item[:40]!r}; ask for the list of items")
+    return str(PRICES[item])
+
+
+def items() -> str:
+    """The names of all items of the shop."""
+    return ", ".join(PRICES)
+
+
+def total(prices: list[int], counts: list[int]) -> str:
+    """The sum of prices times counts, piece by piece."""
+    if len(prices) != len(counts):
+        raise ValueError(f"there is one count per price: got {len(prices)} prices and {len(counts)} counts")
+    return str(sum(one * count for one, count in zip(prices, counts, strict=True)))
+
+
+def make_server() -> Any:
+    """The server, not started."""
+    from mcp.server import MCPServer
+
+    server = MCPServer("turnwise example shop")
+    for function in (price, items, total):
+        server.tool()(function)
+    return server
+
+
+if __name__ == "__main__":
+    make_server().run()
