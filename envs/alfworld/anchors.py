@@ -14,7 +14,7 @@ def anchor(engine: Engine) -> str:
     share their spot.
     """
     world, state = engine.world, engine.state
-    names, first = world.names, world.start
+    names = world.names
     shared = [(thing, place) for thing, place in state.taken if _shares(engine, place)]
     parts = {
         "open": _listed(names[id] for id in state.opened),
@@ -22,10 +22,12 @@ def anchor(engine: Engine) -> str:
         "out": _listed(f"{names[thing]}<{names[place]}" for thing, place in shared),
     }
     for place, things in state.contents.items():
-        if things != first.contents[place]:
+        if things != world.start.contents[place]:
             parts[f"in {names[place]}"] = _listed(names[id] for id in things) or "-"
-    for spot, things in state.near.items():
-        if things != first.near.get(spot, set()):
+    for spot in {*world.at, *state.near}:
+        things = state.near.get(spot, set())
+        inside: set[str] = set().union(*(state.contents[place] for place in world.at.get(spot, ())))
+        if things != inside:  # something lies on the floor
             parts[f"near {spot}"] = _listed(names[id] for id in things) or "-"
     changed = [f"{key}: {value}" for key, value in sorted(parts.items()) if value]
     hand = names[state.held] if state.held else ""

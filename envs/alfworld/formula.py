@@ -64,6 +64,21 @@ _STATIC = frozenset(("receptacletype", "objecttype", "receptacleatlocation", "op
 """Predicates that no action changes: one about a single variable narrows the variable down at once."""
 
 
+_OF_TWO = frozenset(
+    (
+        "inreceptacle",
+        "atlocation",
+        "objectatlocation",
+        "holds",
+        "receptacleatlocation",
+        "receptacletype",
+        "objecttype",
+        "inreceptacleobject",
+    )
+)
+"""Predicates that take two names; the others here take one."""
+
+
 def _compile(formula: Formula, facts: Mapping[str, Fact], domains: Mapping[str, tuple[str, ...]]) -> Test:
     match formula:
         case ("and", *parts):
@@ -82,14 +97,22 @@ def _compile(formula: Formula, facts: Mapping[str, Fact], domains: Mapping[str, 
         case ("exists", variables, body):
             return _exists(variables, body, facts, domains)
         case ("=", left, right):
-            return lambda state, bound: bound.get(left, left) == bound.get(right, right)
+            return lambda state, bound: _value(bound, left) == _value(bound, right)
         case (str() as predicate, *names) if predicate in facts:
+            needed = 2 if predicate in _OF_TWO else 1
+            if len(names) != needed:
+                raise ProblemError(f"{predicate} is said of {needed}: got {len(names)}")
             fact = facts[predicate]
-            return lambda state, bound: fact(state, [bound.get(name, name) for name in names])
+            return lambda state, bound: fact(state, [_value(bound, name) for name in names])
         case (str() as predicate, *_):
             known = ", ".join(("and", "or", "not", "imply", "exists", "forall", "=", *facts))
             raise ProblemError(f"a goal may use {known}: got {predicate[:50]!r}")
     raise ProblemError(f"a goal is an operator or predicate and its arguments: got {str(formula)[:50]!r}")
+
+
+def _value(bound: Bound, name: str) -> str:
+    """What a variable stands for; any other name stands for itself."""
+    return bound.get(name, name)
 
 
 def _exists(

@@ -77,9 +77,17 @@ class ALFWorld(TextGame):
         if not self._unread:
             return ""
         self._unread = False
+        first, self._first = self._first, False
         commands = self._commands() if self.admissible else []
-        lines = [texts.compact(self.engine, commands)] if self._compact else self._full(commands)
-        self._first = False
+        if self.seat is None:
+            end = texts.DONE if self.engine.won else texts.stopped(self.max_steps)
+            return f"{self.engine.feedback}\n{end}"
+        if self._compact:
+            return texts.compact(self.engine, commands)
+        lines = [f"{texts.rules(self.max_steps)}\n"] if first else []
+        lines.append(self.engine.feedback)
+        if commands:
+            lines.append(texts.command_line(commands))
         return "\n".join(lines)
 
     def legal(self) -> list[str] | None:
@@ -138,15 +146,6 @@ class ALFWorld(TextGame):
 
     def _commands(self) -> list[str]:
         return self.engine.commands if self.seat is not None else []
-
-    def _full(self, commands: list[str]) -> list[str]:
-        lines = [f"{texts.rules(self.max_steps)}\n"] if self._first else []
-        lines.append(self.engine.feedback)
-        if self.seat is None:
-            lines.append(texts.DONE if self.engine.won else texts.stopped(self.max_steps))
-        elif commands:
-            lines.append(texts.command_line(commands))
-        return lines
 
     def _remember(self, done: Action | None) -> None:
         """Note which place the latest command has shown from within."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from turnwise.envs.alfworld.engine import Engine
+from turnwise.envs.alfworld.sentences import HELP
 
 RULES = (
     "You are in a house and have a chore to do, by one command a turn. You can carry one thing at a time. Closed "
@@ -44,16 +45,19 @@ def grouped(commands: Sequence[str]) -> str:
 
 
 def compact(engine: Engine, commands: Sequence[str]) -> str:
-    """Everything needed for the next command, in few words; `commands` is empty where they are not to be told."""
+    """Everything needed for the next command, in few words; `commands` is empty where they are not to be told.
+
+    Where they are told, the long answer to `help` is left out.
+    """
     problem, held = engine.world.problem, engine.state.held
     lines = [
         f"task: {problem.sentence}",
-        _shortened(engine),
+        "" if commands and engine.feedback == HELP else _shortened(engine),
         f"carry: {engine.world.names[held] if held else 'nothing'}",
     ]
     if commands:
         lines.append(f"can: {grouped(commands)}")
-    return "\n".join([*lines, "answer like [look]"])
+    return "\n".join([*filter(None, lines), "answer like [look]"])
 
 
 def _shortened(engine: Engine) -> str:

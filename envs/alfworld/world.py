@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from turnwise.envs.alfworld.formula import compile_goal
-from turnwise.envs.alfworld.problem import MARKS, TRAITS, Problem
+from turnwise.envs.alfworld.problem import MARKS, TRAITS, Problem, ProblemError
 from turnwise.envs.alfworld.state import State
 
 
 class World:
-    """A problem with its names and look-up tables. Raises ProblemError where the goal is none this engine knows."""
+    """A problem with its names and look-up tables. Raises ProblemError where they do not fit together."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -47,6 +47,10 @@ class World:
             state.marks[mark] = {thing.id for thing in problem.things if mark in thing.marks}
         for thing in problem.things:
             for receptacle in thing.inside:
+                if receptacle not in state.contents:
+                    raise ProblemError(
+                        f"a thing is inside receptacles: {thing.id} is inside {receptacle}, which is none"
+                    )
                 state.contents[receptacle].add(thing.id)
             for spot in thing.spots:
                 state.near.setdefault(spot, set()).add(thing.id)
@@ -63,9 +67,12 @@ def number(ids: Iterable[str]) -> dict[str, str]:
     left = Counter(_kind(id) for id in ordered if "_bar_" in id)
     names = {}
     for id in ordered:
-        kind = _kind(id)
-        names[id] = f"{kind} {left[kind]}" if "_bar_" in id else f"{id} "
-        left[kind] -= 1
+        if "_bar_" in id:
+            kind = _kind(id)
+            names[id] = f"{kind} {left[kind]}"
+            left[kind] -= 1
+        else:
+            names[id] = f"{id} "
     return names
 
 
