@@ -14,7 +14,7 @@ class Boundary:
     """What was chosen, and what of it holds on this machine."""
 
     tier: str
-    """`bwrap`: bubblewrap around Landlock, seccomp and rlimits. `landlock`: these three. `monty`: another interpreter."""
+    """`bwrap`: bubblewrap around Landlock, seccomp and rlimits; `landlock`: these three; `monty`: an interpreter."""
     landlock_abi: int = 0
     """Files from 1, truncation by path from 3, TCP from 4, signals and abstract sockets from 6. 0: none (monty)."""
     seccomp: bool = False

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from turnwise.envs.sandbox.files import is_inside
+from turnwise.envs.sandbox import answer
 from turnwise.envs.sandbox.guest.frames import HEAD, pack
 from turnwise.envs.sandbox.guest.jobs import GO, STOP
 from turnwise.envs.sandbox.limits import Limits
@@ -48,19 +48,18 @@ class Call:
         start = time.monotonic()
         why = self._begin(request, start + self.limits.wall_s) or self._wait(start + self.limits.wall_s)
         self._drain()
-        answer = None if why else self._read_answer()
-        if answer is None or not session:
-            told = self._ended(why)
-            self.close()
-            answer = answer or told
-        elif session:
+        told = None if why else self._read_answer()
+        if told is not None and session:
             self._command(STOP)
-        return self._result(answer, time.monotonic() - start, tier)
+        else:
+            told = told or self._ended(why)
+            self.close()
+        return self._result(told, time.monotonic() - start, tier)
 
     def close(self) -> None:
-        """End the child: the zygote kills it when its report socket shuts, even where a fork holds a copy. Idempotent."""
+        """End the child: the zygote kills it when its report socket shuts. Idempotent."""
         if self.alive:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # closing alone would not do where a fork holds a copy
                 self.report.shutdown(socket.SHUT_RDWR)
             self.disown()
 
@@ -146,12 +145,7 @@ class Call:
         return int(HEAD.unpack_from(self._answer)[0])
 
     def _read_answer(self) -> dict[str, Any] | None:
-        """The child's answer if it is one. Whatever it wrote, nothing is raised here."""
-        try:
-            told = json.loads(self._answer[HEAD.size : HEAD.size + self._announced()])
-        except (ValueError, RecursionError):
-            return None
-        return told if _is_answer(told) else None
+        return answer.read(bytes(self._answer[HEAD.size : HEAD.size + self._announced()]), self.limits)
 
     def _ended(self, why: str | None) -> dict[str, Any]:
         """How the child ended, by our own observation or the zygote's. Raises: ZygoteDied."""
@@ -170,47 +164,24 @@ class Call:
             return self._over(end["why"])
         if end["exit"] == -signal.SIGXCPU:
             return self._over("cpu")
-        return {"status": "killed", "error": _how(end["exit"])}
+        return {"status": "killed", "error": answer.how(end["exit"])}
 
     def _over(self, why: str) -> dict[str, Any]:
         status, text = WHY[why]
         bounds = {name: getattr(self.limits, name) for name in Limits.__dataclass_fields__}
         return {"status": status, "error": f"killed: {text.format(**bounds)}"}
 
-    def _result(self, answer: Mapping[str, Any], seconds: float, tier: str) -> Result:
-        most = self.limits.output_bytes + 100
-        value, error = answer.get("value"), answer.get("error")
+    def _result(self, told: Mapping[str, Any], seconds: float, tier: str) -> Result:
         return Result(
-            status=answer["status"],
+            status=told["status"],
             stdout=self._printed.decode("utf-8", "replace"),
-            value=None if value is None else _printable(value[:most]),
-            error=None if error is None else _printable(error[:most]),
+            value=told.get("value"),
+            error=told.get("error"),
             seconds=seconds,
             truncated_output=self._dropped > 0,
-            files={path: _printable(text) for path, text in answer.get("files", {}).items() if is_inside(path)},
+            files=told.get("files", {}),
             tier=tier,
         )
-
-
-def _is_answer(told: Any) -> bool:
-    return (
-        isinstance(told, dict)
-        and told.get("status") in ("ok", "error", "memory")
-        and all(told.get(name) is None or isinstance(told[name], str) for name in ("value", "error"))
-        and isinstance(told.get("files"), dict)
-        and all(isinstance(text, str) for text in told["files"].values())
-    )
-
-
-def _printable(text: str) -> str:
-    """Without the halves of characters that no file and no socket takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        return f"the process was ended by signal {signal.Signals(-code).name} before the code was done"
-    return f"the process ended itself with exit code {code} before the code was done"
 
 
 _live: weakref.WeakSet[Call] = weakref.WeakSet()

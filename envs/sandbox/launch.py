@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from turnwise.envs.sandbox import interpreter
+from turnwise.envs.sandbox import bubblewrap, interpreter
 from turnwise.envs.sandbox.errors import SandboxUnavailable
 
 HERE = Path(__file__).resolve().parent
@@ -34,8 +34,6 @@ NOBODY = 65534
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """All that the zygote's environment holds, and it clears it before it forks."""
 FLAGS = ("-s", "-S", "-P", "-B", "-X", "utf8")
-CALLS = "/calls"
-"""Where the working folders lie inside bubblewrap."""
 MEMORY_FOLDERS = ("/dev/shm", "/tmp")
 READY_WITHIN_S = 20.0
 
@@ -71,51 +69,8 @@ def start_in_bubblewrap(packages: Sequence[str], size: int) -> Started:
     program = shutil.which("bwrap")
     if program is None:
         raise SandboxUnavailable("bwrap is not on the PATH (install the package bubblewrap)")
-    return _start([*bubblewrap(program, packages, size), interpreter.binary()], CALLS, packages, None)
-
-
-def bubblewrap(program: str, packages: Sequence[str], size: int) -> list[str]:
-    """The command line. A user namespace for normal users; root needs none, and keeps what it takes to stop being root.
-
-    Mounts apply in the order of the arguments, so a folder comes before what lies in it.
-    """
-    command = [
-        program,
-        "--clearenv",
-        "--new-session",
-        "--die-with-parent",
-        "--hostname",
-        "sandbox",
-        "--cap-drop",
-        "ALL",
-    ]
-    if os.geteuid() == 0:
-        command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
-        command += ["--unshare-all", "--uid", str(NOBODY), "--gid", str(NOBODY)]
-    for name, value in ENVIRONMENT.items():
-        command += ["--setenv", name, value]
-    command += ["--ro-bind", "/usr", "/usr"]
-    for path in ("/lib", "/lib64", "/lib32", "/bin"):
-        command += _as_it_is(path)
-    shown = [*interpreter.library_folders(), interpreter.binary(), str(HERE), *interpreter.package_folders(packages)]
-    shown = [path for path in sorted(shown) if not path.startswith("/usr/")]
-    for folder in sorted({str(parent) for path in shown for parent in Path(path).parents} - {"/"}):
-        command += ["--perms", "0755", "--dir", folder]  # bubblewrap would make them for root alone
-    for path in [*shown, "/etc/ld.so.cache"]:
-        command += ["--ro-bind-try", path, path]
-    for device in (os.devnull, *interpreter.DEVICES):
-        command += ["--dev-bind-try", device, device]
-    command += ["--perms", "0777", "--size", str(size), "--tmpfs", CALLS, "--remount-ro", "/", "--chdir", CALLS]
-    return [*command, "--"]
-
-
-def _as_it_is(path: str) -> list[str]:
-    """A folder of the system, or the link that it is on machines where all of them lie in /usr."""
-    if os.path.islink(path):
-        return ["--symlink", os.readlink(path), path]
-    return ["--ro-bind", path, path] if os.path.isdir(path) else []
+    command = bubblewrap.command_line(program, packages, size, NOBODY, ENVIRONMENT)
+    return _start([*command, interpreter.binary()], bubblewrap.CALLS, packages, None)
 
 
 def _start(command: list[str], calls: str, packages: Sequence[str], folder: str | None) -> Started:
@@ -143,7 +98,13 @@ def _start(command: list[str], calls: str, packages: Sequence[str], folder: str 
 def _popen(command: list[str], stdin: socket.socket, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            command, stdin=stdin, stdout=stderr, stderr=stderr, env=ENVIRONMENT, cwd="/", start_new_session=True
+            command,
+            stdin=stdin.fileno(),
+            stdout=stderr,
+            stderr=stderr,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,  # Ctrl-C at a terminal is for the host
         )
     except OSError as error:
         raise SandboxUnavailable(f"{command[0]} does not start: {error}") from error

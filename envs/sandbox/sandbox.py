@@ -55,7 +55,10 @@ class Sandbox:
         self.tier, self.files, self.packages = tier, dict(files or {}), tuple(packages)
         encode(self.files, self.limits)
         package_folders(self.packages)
-        self._reset()
+        self._lock = threading.RLock()
+        self._running: Zygote | None = None
+        self._monty: MontyRunner | None = None
+        self._sessions: dict[str, Session] = {}
         _live.add(self)
 
     def run(
@@ -105,13 +108,10 @@ class Sandbox:
     def close(self) -> None:
         """End every session and process. Idempotent; a later call starts anew."""
         with self._lock:
-            sessions, zygote, runner = list(self._sessions.values()), self._running, self._monty
+            running = [one for one in (*self._sessions.values(), self._running, self._monty) if one is not None]
             self._sessions, self._running, self._monty = {}, None, None
-        for session in sessions:
-            session.close()
-        for one in (zygote, runner):
-            if one is not None:
-                one.close()
+        for one in running:
+            one.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,12 +124,6 @@ class Sandbox:
 
     def __repr__(self) -> str:
         return f"Sandbox(limits={self.limits}, tier={self.tier!r}, packages={self.packages})"
-
-    def _reset(self) -> None:
-        self._lock = threading.RLock()
-        self._running: Zygote | None = None
-        self._monty: MontyRunner | None = None
-        self._sessions: dict[str, Session] = {}
 
     def _request(self, code: str, files: Files, collect: bool) -> dict[str, Any]:
         if not isinstance(code, str):
@@ -181,17 +175,10 @@ class Sandbox:
             self._running.disown()
         for session in self._sessions.values():
             session.disown()
-        self._reset()
+        self._lock, self._running, self._monty, self._sessions = threading.RLock(), None, None, {}
 
 
 _live: weakref.WeakSet[Sandbox] = weakref.WeakSet()
-_shared: dict[Any, Sandbox] = {}
-
-
-def shared_sandbox(limits: Limits | None = None, tier: Tier = "auto", packages: Sequence[str] = ()) -> Sandbox:
-    """The one sandbox of this process with these settings; it is never closed before the process ends."""
-    key = (limits or Limits(), tier, tuple(packages))
-    return _shared.setdefault(key, Sandbox(*key[:2], packages=key[2])) if key not in _shared else _shared[key]
 
 
 def _after_fork_in_child() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,14 +51,12 @@ class Job:
         return "folder" if over else None
 
     def end(self, why: str | None) -> None:
-        """Kill it if it lives, tell the host, leave nothing behind. Idempotent by being the last thing done to a job."""
+        """Kill it if it lives, tell the host, leave nothing behind. The last thing done to a job."""
         os.kill(self.pid, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         told = {"why": why, "exit": os.waitstatus_to_exitcode(status)}
-        try:
+        with contextlib.suppress(OSError):  # the host has what it wanted and is no longer listening
             os.write(self.report, json.dumps(told).encode("ascii"))
-        except OSError:  # the host has what it wanted and is no longer listening
-            pass
         os.close(self.report)
         os.close(self.process)
         folder.remove(self.folder)

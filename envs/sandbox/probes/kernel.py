@@ -1,4 +1,4 @@
-"""Doors of the kernel that code has no use for. What the control makes is in namespaces of its own, and ends with it."""
+"""Doors of the kernel that code has no use for. A control acts in namespaces of its own, and they end with it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ PROBES: tuple[Probe, ...] = (
     syscall("add_key", "call(248, 217, b'user', b'turnwise-probe', b'x', 1, -1)"),
     syscall(
         "bpf",
-        "call(321, 280, 0, ctypes.create_string_buffer((2).to_bytes(4, 'little') + (4).to_bytes(4, 'little') * 3, 72), 72)",
+        "array = (2).to_bytes(4, 'little') + (4).to_bytes(4, 'little') * 3\n"
+        "call(321, 280, 0, ctypes.create_string_buffer(array, 72), 72)",
         root_only=True,
     ),
     syscall("io_uring", "call(425, 425, 4, ctypes.create_string_buffer(120))"),
     syscall("userfaultfd", "call(323, 282, 1)"),
     syscall(
         "perf_event_open",
-        "event = (1).to_bytes(4, 'little') + (120).to_bytes(4, 'little') + (0).to_bytes(32, 'little') + (0x61).to_bytes(8, 'little')\n"
+        "event = (1).to_bytes(4, 'little') + (120).to_bytes(36, 'little') + (0x61).to_bytes(8, 'little')\n"
         "call(298, 241, ctypes.create_string_buffer(event, 120), 0, -1, -1, 0)",
     ),
     syscall("memfd_create (memory that no limit counts)", "call(319, 279, b'x', 0)"),

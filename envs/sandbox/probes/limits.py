@@ -17,7 +17,12 @@ LIMITS = Limits(
 )
 """What the probes run with."""
 
-FORBIDDEN = "import signal\nfor s in range(1, 32):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+IGNORE_SIGNALS = (
+    "import signal\n"
+    "for s in range(1, 32):\n"
+    "    try: signal.signal(s, signal.SIG_IGN)\n"
+    "    except (OSError, ValueError): pass\n"
+)
 
 PROBES: tuple[Probe, ...] = (
     probe(TOPIC, "memory: 300 MiB in pieces", "x = [bytearray(1 << 20) for _ in range(300)]", stopped=("memory",)),
@@ -31,7 +36,7 @@ PROBES: tuple[Probe, ...] = (
     probe(
         TOPIC,
         "processor time, all signals ignored",
-        FORBIDDEN + "import time\nwhile time.process_time() < 0.8: pass",
+        IGNORE_SIGNALS + "import time\nwhile time.process_time() < 0.8: pass",
         stopped=("timeout",),
     ),
     probe(TOPIC, "sleep: 2 s", "import time; time.sleep(2)", stopped=("timeout",)),

@@ -36,8 +36,12 @@ def rows(tiers: Sequence[Tier] = REAL, probes: Sequence[Probe] = PROBES) -> list
         verdicts = list(pool.map(lambda tier: _verdicts(tier, probes), tiers))
     return [
         {
-            "topic": probe.topic, "name": probe.name, "user": _user(), "root_only": probe.root_only,
-            "control": opened, "control_told": told,
+            "topic": probe.topic,
+            "name": probe.name,
+            "user": _user(),
+            "root_only": probe.root_only,
+            "control": opened,
+            "control_told": told,
             **{tier: asdict(verdict) for tier, verdict in zip(tiers, ours, strict=True)},
         }
         for probe, (opened, told), *ours in zip(probes, controls.result(), *verdicts, strict=True)
@@ -116,8 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.geteuid() != 0:
         print("\nOnly the half of a normal user: run it as root for both.")
     held = sum(row[tier]["held"] is True for row in found for tier in tiers)
+    controls = sum(row["control"] for row in found)
     print(
-        f"\n{len(PROBES)} probes; held {held} of {len(found) * len(tiers)}; controls open: {sum(row['control'] for row in found)}"
+        f"\n{len(PROBES)} probes; held {held} of {len(found) * len(tiers)}; controls open: {controls} of {len(found)}"
     )
     for line in broken(found, tiers):
         print(f"- DID NOT HOLD: {line}")
