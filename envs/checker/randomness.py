@@ -29,9 +29,14 @@ def same_seed_same_episode(subject: Subject) -> None:
 
 def interleaved_episodes(subject: Subject) -> None:
     """Two objects that play in turn play as each does alone."""
-    alone = [episode(subject.referee(), seed, limit=subject.horizon) for seed in (0, 1)]
+    for first in subject.seeds[::2]:
+        _interleave(subject, (first, first + 1))
+
+
+def _interleave(subject: Subject, seeds: tuple[int, int]) -> None:
+    alone = [episode(subject.referee(), seed, limit=subject.horizon) for seed in seeds]
     referees = [subject.referee(), subject.referee()]
-    walks = [walk(referee, seed, limit=subject.horizon) for referee, seed in zip(referees, (0, 1), strict=True)]
+    walks = [walk(referee, seed, limit=subject.horizon) for referee, seed in zip(referees, seeds, strict=True)]
     columns = list(zip(*zip_longest(*walks), strict=True))
     for wanted, referee, column in zip(alone, referees, columns, strict=True):
         came = close(referee, [turn for turn in column if turn is not None])

@@ -96,24 +96,31 @@ def _midway(subject: Subject) -> Iterator[TextGame]:
 
 def _copies_play_on(subject: Subject, copier: Copier, what: str) -> None:
     for seed in subject.seeds:
-        for moment in (0, 1, subject.horizon // 2):
+        for moment in (0, 1, 2, subject.horizon // 2):
             _one_copy(subject, copier, what, seed, moment)
 
 
 def _one_copy(subject: Subject, copier: Copier, what: str, seed: int, moment: int) -> None:
-    """Copy after `moment` turns; the copy, a copy of the untouched original and the original go one way."""
-    referee = subject.referee()
-    for _ in walk(referee, seed, limit=moment):
-        pass
-    game = referee.game
-    if referee.seat is None:
+    """Copy after `moment` turns. One copy goes its own way; then the original and a second copy go one way, which is
+    that of a game that was never copied.
+    """
+    game, untouched = _after(subject, seed, moment), _after(subject, seed, moment)
+    if game.seat is None:
         return
     twin, spare = copier(game), copier(game)
     require(twin is not game, f"{what} is another object: the game itself came back")
-    continued(twin, seed + 1, subject.horizon)  # elsewhere, so that a shared state would show
-    wanted = continued(spare, seed, subject.horizon)
-    came = continued(game, seed, subject.horizon)
-    if wanted != came:
-        where = next((i for i, (one, two) in enumerate(zip(wanted, came, strict=False)) if one != two), -1)
-        parting = f"{clipped(wanted[where])} against {clipped(came[where])}" if where >= 0 else "one ends earlier"
-        raise Broken(f"{what} taken after {moment} turns plays on as the original: they part, {parting}")
+    continued(twin, seed + 1, subject.horizon)  # so that a shared state would show
+    wanted = continued(untouched, seed, subject.horizon)
+    for name, one in (("the original", game), (what, spare)):
+        came = continued(one, seed, subject.horizon)
+        if wanted != came:
+            where = next((i for i, (first, other) in enumerate(zip(wanted, came, strict=False)) if first != other), -1)
+            told = f"{clipped(wanted[where])} against {clipped(came[where])}" if where >= 0 else "one ends earlier"
+            raise Broken(f"{what} taken after {moment} turns and its original play on alike: {name} parts, {told}")
+
+
+def _after(subject: Subject, seed: int, moment: int) -> TextGame:
+    referee = subject.referee()
+    for _ in walk(referee, seed, limit=moment):
+        pass
+    return referee.game

@@ -123,9 +123,10 @@ class Subject:
 
     @property
     def seeds(self) -> range:
-        """Seeds of a check that plays short walks: 1 of a slow game, 2 to 5 of a quick one."""
-        fitting = int(CHECK_S / (self.turn_s * self.horizon))
-        return range(max(1 if self.turn_s > SLOW_TURN_S else 2, min(5, fitting)))
+        """Seeds of a check that plays short walks: 1 of a slow game, 2 to 20 of a quick one."""
+        turns = sum(len(one.turns) for one in self.sample) / len(self.sample)
+        fitting = int(CHECK_S / (self.turn_s * max(1.0, min(self.horizon, turns))))
+        return range(max(1 if self.turn_s > SLOW_TURN_S else 2, min(20, fitting)))
 
 
 def _to_the_end(referee: Referee, seed: int) -> Episode:
