@@ -39,9 +39,45 @@ _OWN = (
     _spec("Blackjack-LLM", ".blackjack:blackjack", "One seat against the dealer: hit or stand."),
 )
 
+_IMPERFECT = (
+    _spec("GinRummy-LLM", ".imperfect.gin_rummy:gin_rummy", "One deal of gin rummy: gather melds, then knock."),
+    _spec("Hanabi-LLM", ".imperfect.hanabi:hanabi", "Build fireworks together, seeing every hand but your own."),
+    _spec("Goofspiel-LLM", ".imperfect.goofspiel:goofspiel", "Equal hands of cards bid for point cards, all at once."),
+    _spec(
+        "FirstSealedAuction-LLM",
+        ".imperfect.first_sealed_auction:first_sealed_auction",
+        "One sealed bid on an object of which only you know the value.",
+    ),
+    _spec("Negotiation-LLM", ".imperfect.negotiation:negotiation", "Share a pool of items; made-up words are allowed."),
+    _spec("Bargaining-LLM", ".imperfect.bargaining:bargaining", "Share books, hats and basketballs: deal or no deal."),
+    _spec(
+        "CoinGame-LLM", ".imperfect.coin_game:coin_game", "Gather coins that somebody likes, but guess what others do."
+    ),
+    _spec("Battleship-LLM", ".imperfect.battleship:battleship", "Hide your ships and find those of the other side."),
+    _spec("DarkHex-LLM", ".imperfect.dark_hex:dark_hex", "Hex in which the other side's stones are hidden."),
+    _spec(
+        "PhantomTicTacToe-LLM",
+        ".imperfect.phantom_ttt:phantom_ttt",
+        "Tic-tac-toe in which the other side's marks are hidden.",
+    ),
+    _spec("MatrixGame-LLM", ".imperfect.matrix_games:matrix_game", "A matrix game by its name, once or in rounds."),
+    _spec(
+        "PrisonersDilemma-LLM",
+        ".imperfect.matrix_games:matrix_game",
+        "The prisoner's dilemma in ten rounds.",
+        game="matrix_pd",
+        rounds=10,
+    ),
+    _spec(
+        "UniversalPoker-LLM",
+        ".imperfect.universal_poker:universal_poker",
+        "Poker from one card each to Texas hold'em, with fixed raises or without limit.",
+    ),
+)
+
 _BY_NAME = tuple(
     _spec(f"OpenSpiel/{name}-LLM", ".named:named", f"OpenSpiel's {name.replace('_', ' ')}.", name=name)
     for name in NAMES
 )
 
-SPECS = (*_OWN, *_BY_NAME)
+SPECS = (*_OWN, *_IMPERFECT, *_BY_NAME)

@@ -1,0 +1,1 @@
+"""Games of OpenSpiel with hidden information, hidden moves or bargaining, in words: one small file per game."""
