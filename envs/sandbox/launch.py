@@ -84,14 +84,17 @@ def _start(command: list[str], calls: str, packages: Sequence[str], folder: str 
     }
     command = [*command, *FLAGS, "-c", BOOT, json.dumps(settings)]
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs, tempfile.TemporaryFile() as complaints:
-        process = _in_lasting_thread(lambda: _popen(command, theirs, complaints))
+    process = None
+    with tempfile.TemporaryFile() as complaints:
         try:
+            with theirs:
+                process = _in_lasting_thread(lambda: _popen(command, theirs, complaints))
             return Started(process, ours, folder, _ready(ours, process, complaints))
         except BaseException:
             ours.close()
-            process.kill()
-            process.wait()
+            if process is not None:
+                process.kill()
+                process.wait()
             raise
 
 

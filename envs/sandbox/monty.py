@@ -77,7 +77,7 @@ class MontySession:
         except MontyCrashedError as crash:
             status, error = ("timeout" if getattr(crash, "timed_out", False) else "killed"), f"killed: {crash}"
         except MontyError as raised:
-            status, error = _status(raised, printed, self.limits), raised.display()  # type: ignore[attr-defined]
+            status, error = _status(raised, self.limits), raised.display()  # type: ignore[attr-defined]
         if status not in ("ok", "error"):
             self.close()
         return self._result(status, value, error, printed.output, time.monotonic() - start)  # type: ignore[arg-type]
@@ -106,12 +106,12 @@ class MontySession:
         )
 
 
-def _status(raised: Any, printed: Any, limits: Limits) -> Status:
+def _status(raised: Any, limits: Limits) -> Status:
     inner = raised.exception()
     if isinstance(inner, TimeoutError) and "time limit exceeded" in str(inner):
         return "timeout"
     if isinstance(inner, MemoryError):
-        return "output" if f"> {limits.flood_bytes} bytes" in str(inner) and printed.output else "memory"
+        return "output" if str(inner).endswith(f"> {limits.flood_bytes} bytes") else "memory"
     return "error"
 
 
