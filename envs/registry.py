@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -12,15 +11,12 @@ from typing import Any, cast
 from turnwise.envs.catalogue import SPECS
 from turnwise.envs.core import TextGame
 from turnwise.envs.plugins import find_plugin, load_plugin, plugin_specs, read_plugins
+from turnwise.envs.requirements import require
 from turnwise.envs.spec import GameSpec
 
 
 class UnknownEnv(ValueError):
     """No environment has this id."""
-
-
-class MissingDependency(ImportError):
-    """An environment needs a package that is not installed."""
 
 
 PLUGINS = read_plugins([spec.id for spec in SPECS])
@@ -42,7 +38,7 @@ def find_spec(env_id: str) -> GameSpec:
         raise UnknownEnv(f"{name!r} of the package {plugin.package} is refused: {plugin.problem}")
     by_case = {known.casefold(): known for known in GAMES}
     near = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.5)
-    hint = f"did you mean {by_case[near[0]]!r}?" if near else f"known ids: {', '.join(sorted(GAMES))}"
+    hint = f"did you mean {by_case[near[0]]!r}?" if near else f"`turnwise list envs` prints all {len(GAMES)} ids"
     raise UnknownEnv(f"no environment is called {env_id!r}; {hint}")
 
 
@@ -54,11 +50,7 @@ def make_game(env_id: str, **kwargs: Any) -> TextGame:
     argument that the game itself has under one of these names is the game's.
     """
     spec = find_spec(env_id)
-    for module, package in spec.requires:
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependency(
-                f"{spec.id} needs the package {package!r}, which is not installed: pip install '{package}'"
-            )
+    require(spec.id, spec.requires)
     maker = _maker(spec)
     own, common = _apart(maker, {**spec.kwargs, **kwargs})
     game = _make(spec, maker, own, common)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from turnwise.envs.cache import cache_key
-from turnwise.envs.registry import MissingDependency
+from turnwise.envs.requirements import MissingDependency
 from turnwise.envs.search.http import read_passage
 from turnwise.envs.search.passages import Passage
 

@@ -5,6 +5,8 @@ Importing it makes the environment ids known to `gymnasium.make` and loads nothi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,14 @@ if (Path(__file__).parent / "envs").is_file():
         "clone it anew with `git clone -c core.symlinks=true`, or `pip install turnwise`"
     )
 
-from turnwise.envs.registry import MissingDependency, UnknownEnv, make_game, register_gymnasium
+from turnwise.envs.registry import UnknownEnv, make_game, register_gymnasium
+from turnwise.envs.requirements import MissingDependency
 from turnwise.records import Episode, Message, RecordError, Reply, Request, Turn
 
 if TYPE_CHECKING:
     from turnwise.envs.aec_view import TextGameAEC
+    from turnwise.envs.parallel_view import TextGameParallel
+    from turnwise.envs.vector import TextVectorEnv
 
 __version__ = "0.1.0"
 
@@ -34,19 +39,42 @@ __all__ = [
     "__version__",
     "aec_env",
     "make_game",
+    "parallel_env",
+    "vector_env",
 ]
 
 
 def aec_env(env_id: str, **kwargs: Any) -> TextGameAEC:
     """The game as a `pettingzoo.AECEnv`. Arguments: see `turnwise.envs.aec_view.TextGameAEC`."""
-    try:
+    with _needing("aec_env", "pettingzoo"):
         from turnwise.envs.aec_view import TextGameAEC
+    return TextGameAEC(env_id, **kwargs)
+
+
+def parallel_env(env_id: str, **kwargs: Any) -> TextGameParallel:
+    """A game whose seats move at once as a `pettingzoo.ParallelEnv`. Arguments: see `TextGameParallel`."""
+    with _needing("parallel_env", "pettingzoo"):
+        from turnwise.envs.parallel_view import TextGameParallel
+    return TextGameParallel(env_id, **kwargs)
+
+
+def vector_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> TextVectorEnv:
+    """Many games side by side as a `gymnasium.vector.VectorEnv`. Arguments: see `turnwise.envs.vector.TextVectorEnv`."""
+    with _needing("vector_env", "gymnasium"):
+        from turnwise.envs.vector import TextVectorEnv
+    return TextVectorEnv(num_envs, env_id, **kwargs)
+
+
+@contextmanager
+def _needing(what: str, usual: str) -> Iterator[None]:
+    """Turn the absence of Gymnasium or PettingZoo into a MissingDependency that says what to install."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        package = (error.name or "pettingzoo").partition(".")[0]
+        package = (error.name or usual).partition(".")[0]
         if package not in ("gymnasium", "pettingzoo"):
             raise
-        raise MissingDependency(f"aec_env needs the package {package!r}: pip install {package}") from error
-    return TextGameAEC(env_id, **kwargs)
+        raise MissingDependency(f"{what} needs the package {package!r}: pip install {package}") from error
 
 
 try:
