@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pettingzoo import AECEnv
 
-from turnwise.envs.core import TextGame
+from turnwise.envs.core import EnvFailure, TextGame
+from turnwise.envs.history import WithHistory
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Referee
 from turnwise.envs.registry import as_game
@@ -21,6 +22,7 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
     game: an id of the registry or a `TextGame`. invalid, max_turns: see `Referee`. Other arguments go to the game.
     An observation is all that the seat has read since its last reply. The info of a seat holds `legal_actions` (None
     where the action is free text) while it acts, `status` of its last reply, and after an invalid one `reason`.
+    Where the environment itself fails, every seat is truncated with `status` "env_error" and `reason`.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 4, "is_parallelizable": False}
@@ -45,6 +47,7 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
         self.observation_spaces = {seat: FreeText() for seat in self.possible_agents}
         self.action_spaces = {seat: FreeText() for seat in self.possible_agents}
         self._link_samplers()
+        self._self_contained = isinstance(self.game, WithHistory) and self.game.self_contained
         self._rng: np.random.Generator | None = None
         self._read: dict[str, TextObservation] = {}
         self._replies: list[str] = []
@@ -63,6 +66,8 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
         self._skip_agent_selection = None
         self._read = {}
         self._replies = []
+        if self.referee.seat is None:
+            self._end()
         self._select()
 
     def step(self, action: str | None) -> None:
@@ -82,19 +87,19 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
         self._read.pop(seat, None)
         self._replies.append(f"{seat}: {action}")
         self.infos[seat] = {**outcome.info, "status": outcome.status}
-        if outcome.terminated:
-            self.terminations = dict.fromkeys(self.agents, True)
-        elif outcome.truncated:
-            self.truncations = dict.fromkeys(self.agents, True)
+        if outcome.terminated or outcome.truncated:
+            self._end()
         self._select()
 
     def observe(self, agent: str) -> TextObservation:
         """All that the seat may know since its last reply. Asking twice changes nothing."""
         news, known = self.referee.observe(agent), self._read.get(agent)
-        if known is None:
+        if known is None or (news and self._self_contained):
             known = self._read[agent] = TextObservation(news)
         elif news:
             known = self._read[agent] = TextObservation(f"{known}\n{news}")
+        if self.referee.failure is not None and self.agents and not self.truncations[agent]:
+            self._end()  # the environment failed as it was asked
         return known
 
     def observation_space(self, agent: str) -> FreeText:
@@ -110,7 +115,8 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
         return "\n".join(self._replies) if self.render_mode else None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Let go of what the game holds."""
+        self.game.close()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Copied spaces have lost the game that they sample from: give them this one."""
@@ -124,7 +130,20 @@ class TextGameAEC(AECEnv):  # type: ignore[misc]  # PettingZoo is not typed for 
     def _sample_reply(self, seat: str, rng: np.random.Generator) -> str | None:
         if self.referee.seat != seat:
             return None
-        return write_action(self.game.sample_action(rng), self.game.legal())
+        try:
+            return write_action(self.game.sample_action(rng), self.game.legal())
+        except EnvFailure:  # the next step reports it
+            return None
+
+    def _end(self) -> None:
+        """The episode is over for every seat: terminated by the rules, or else truncated."""
+        if self.referee.status == "ok":
+            self.terminations = dict.fromkeys(self.agents, True)
+            return
+        self.truncations = dict.fromkeys(self.agents, True)
+        if self.referee.failure is not None:
+            for info in self.infos.values():
+                info.update(status="env_error", reason=self.referee.failure)
 
     def _select(self) -> None:
         """Hand the turn over; when the episode is over, to the first seat that has to leave."""

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from turnwise.envs.core import TextGame
+from turnwise.envs.core import EnvFailure, TextGame
 from turnwise.envs.opponents import make_opponents
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
@@ -25,6 +25,8 @@ class TextGameEnv(gymnasium.Env[str, str]):
     invalid, max_turns: see `Referee`; `max_turns` counts the replies of all seats. Other arguments go to the game.
     `info` holds `seat`, `legal_actions` (None where the action is free text), `status` of the last reply, `action`
     that was read from it, and after an invalid one `reason`. All chance comes from `self.np_random`.
+    Where the environment itself fails, the episode is truncated with `status` "env_error" and `reason`; if it fails in
+    `reset` already, `info` says so there, and the first step ends the episode.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  # declared so by Gymnasium
@@ -52,7 +54,7 @@ class TextGameEnv(gymnasium.Env[str, str]):
         others = self.game.seats if seat == "random" else [name for name in self.game.seats if name != seat]
         self.opponents = make_opponents(opponents, others, self.game)
         self.observation_space = FreeText()
-        self.action_space = FreeText(sampler=self._sample_reply)
+        self.action_space = FreeText(sampler=self.sample_reply)
         self._draws_seat = seat == "random"
         self._unpaid = 0.0  # reward of the learner from before its first turn
         self._over = True  # until the first reset
@@ -63,7 +65,8 @@ class TextGameEnv(gymnasium.Env[str, str]):
         super().reset(seed=seed)
         if self._draws_seat:
             self.learner = self.game.seats[int(self.np_random.integers(len(self.game.seats)))]
-        self.referee.start(int(self.np_random.integers(2**63)))
+        # What integers(2**63) would draw, at a fifth of its cost: half of all turns of a short game are its first.
+        self.referee.start(self.np_random.bit_generator.random_raw() >> 1)
         for opponent in self.opponents.values():
             opponent.start()
         self._transcript, self._over = [], False
@@ -81,31 +84,40 @@ class TextGameEnv(gymnasium.Env[str, str]):
         if self._over:
             raise gymnasium.error.ResetNeeded("step needs a running episode: call reset first")
         reward, self._unpaid, outcome = self._unpaid, 0.0, None
-        self._transcript.append(f"{self.learner}: {action}")
+        if self.render_mode:
+            self._transcript.append(f"{self.learner}: {action}")
         if self.referee.seat is not None:
             outcome = self.referee.submit(action)
             reward += outcome.rewards.get(self.learner, 0.0)
             reward += self._play_opponents()
+        observation = self._observe()
         self._over = self.referee.seat is None
-        truncated = self._over and self.referee.status == "truncated"
-        return self._observe(), reward, self._over and not truncated, truncated, self._info(outcome)
+        truncated = self._over and self.referee.status != "ok"
+        return observation, reward, self._over and not truncated, truncated, self._info(outcome)
 
     def render(self) -> str | None:
         """What the learner has read and written in this episode, in mode ansi."""
         return "\n".join(self._transcript) if self.render_mode else None
 
+    def close(self) -> None:
+        """Let go of what the game holds."""
+        self.game.close()
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copied space has lost the game that it samples from: give it this one."""
         self.__dict__.update(state)
-        self.action_space.sampler = self._sample_reply  # type: ignore[attr-defined]
+        self.action_space.sampler = self.sample_reply  # type: ignore[attr-defined]
 
     def _play_opponents(self) -> float:
         """Play until the learner has to act or the episode is over; what the learner got meanwhile."""
         reward, failures, referee = 0.0, 0, self.referee
         while referee.seat is not None and referee.seat != self.learner:
             seat = referee.seat
-            reply = self.opponents[seat].reply(referee, self.np_random)
-            outcome = referee.submit(reply.text, cut=not reply.finished)
+            try:
+                outcome = self.opponents[seat].play(referee, self.np_random)
+            except EnvFailure as error:
+                referee.fail(error)
+                break
             reward += outcome.rewards.get(self.learner, 0.0)
             failures = 0 if outcome.status == "ok" else failures + 1
             if failures == _MOST_FAILURES:
@@ -117,20 +129,30 @@ class TextGameEnv(gymnasium.Env[str, str]):
 
     def _observe(self) -> str:
         text = self.referee.observe(self.learner)
-        self._transcript.append(text)
+        if self.render_mode:
+            self._transcript.append(text)
         return text
 
     def _info(self, outcome: Outcome | None) -> dict[str, Any]:
-        legal = self.game.legal() if self.referee.seat is not None else ()
-        return {
-            **(outcome.info if outcome else {}),
+        referee = self.referee
+        legal = self.game.legal() if referee.seat is not None else ()
+        info: dict[str, Any] = {
             "seat": self.learner,
             "legal_actions": None if legal is None else tuple(legal),
-            "status": outcome.status if outcome else "ok",
-            "action": outcome.action if outcome else None,
+            "status": "ok",
+            "action": None,
         }
+        if outcome is not None:
+            info = {**outcome.info, **info, "status": outcome.status, "action": outcome.action}
+        if referee.failure is not None:
+            info |= {"status": "env_error", "reason": referee.failure}
+        return info
 
-    def _sample_reply(self, rng: np.random.Generator) -> str | None:
+    def sample_reply(self, rng: np.random.Generator) -> str | None:
+        """A legal reply of the learner, drawn at random; None where it has none to give."""
         if self.referee.seat != self.learner:
             return None
-        return write_action(self.game.sample_action(rng), self.game.legal())
+        try:
+            return write_action(self.game.sample_action(rng), self.game.legal())
+        except EnvFailure:  # the next step reports it
+            return None

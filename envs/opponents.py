@@ -12,9 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from turnwise.envs.core import TextGame, Unsupported
-from turnwise.envs.parsing import write_action
-from turnwise.envs.referee import Referee
+from turnwise.envs.core import EnvFailure, TextGame, Unsupported
+from turnwise.envs.referee import Outcome, Referee
 from turnwise.records import Message, Reply, Request
 
 
@@ -29,13 +28,13 @@ class Agent(Protocol):
 
 
 class Opponent(Protocol):
-    """Replies for one seat."""
+    """Plays one seat."""
 
     def start(self) -> None:
         """Forget the episode before."""
 
-    def reply(self, referee: Referee, rng: np.random.Generator) -> Reply:
-        """The reply of the seat to act."""
+    def play(self, referee: Referee, rng: np.random.Generator) -> Outcome:
+        """Answer for the seat to act. Raises EnvFailure where the environment fails before there is an answer."""
 
 
 class ScriptedOpponent:
@@ -47,10 +46,9 @@ class ScriptedOpponent:
     def start(self) -> None:
         """Nothing to forget: a policy looks at the game alone."""
 
-    def reply(self, referee: Referee, rng: np.random.Generator) -> Reply:
-        """The policy's action as a reply."""
-        game = referee.game
-        return Reply(text=write_action(self.policy(game, rng), game.legal()))
+    def play(self, referee: Referee, rng: np.random.Generator) -> Outcome:
+        """Take the policy's action."""
+        return referee.take(self.policy(referee.game, rng))
 
 
 class AgentOpponent:
@@ -64,17 +62,19 @@ class AgentOpponent:
         """Begin a new conversation."""
         self.messages = []
 
-    def reply(self, referee: Referee, rng: np.random.Generator) -> Reply:
-        """The agent's reply to everything that its seat has read and said."""
+    def play(self, referee: Referee, rng: np.random.Generator) -> Outcome:
+        """Submit the agent's reply to everything that its seat has read and said."""
         seat = referee.seat
         if seat is None:
             raise RuntimeError("an opponent is asked only while the episode runs: it is over")
         self.messages.append(Message("user", referee.observe(seat)))
+        if referee.failure is not None:
+            raise EnvFailure(referee.failure)
         seed = int(rng.integers(2**63))
         request = Request(seat=seat, messages=tuple(self.messages), seed=seed, game=referee.game)
         (reply,) = self.agent.act([request])
         self.messages.append(Message("assistant", reply.text))
-        return reply
+        return referee.submit(reply.text, cut=not reply.finished)
 
 
 def random_action(game: TextGame, rng: np.random.Generator) -> str:

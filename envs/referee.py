@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ _MOST_NAMES = 20  # legal actions that a reason lists
 _RANDOM_LEGAL_STREAM = 0x1E6A1  # keeps the draws of RandomLegal apart from the game's own
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one reply led to."""
 
     seat: str
@@ -92,7 +92,13 @@ class Referee:
         reader = self.seat if seat is None else seat
         if reader is None:
             raise ValueError("observe needs a seat once the episode is over: say whose observation is wanted")
-        text = self._observe(reader)
+        if self.failure is not None:
+            return f"The environment failed: {self.failure}"
+        try:
+            text = self.game.observe(reader)
+        except EnvFailure as error:
+            self.fail(error)
+            return f"The environment failed: {error}"
         if text:
             self._read[reader] = text
         if not self._notices:
@@ -109,37 +115,53 @@ class Referee:
             raise RuntimeError("submit needs a running episode: it is over, or start(seed) was never called")
         self.turns += 1
         try:
-            return self._play(seat, reply, cut)
+            return self._read_and_play(seat, reply, cut)
         except EnvFailure as error:
-            return self._fail(seat, error)
+            return self._failed(seat, error)
 
-    def _play(self, seat: str, reply: str, cut: bool) -> Outcome:
+    def take(self, action: str) -> Outcome:
+        """Play an action that was picked from the live game: what `submit` does with it, written as a reply."""
+        seat = self.seat
+        if seat is None or self.game.legal() is None:
+            return self.submit(action)
+        self.turns += 1
+        try:
+            return self._play(seat, action)
+        except EnvFailure as error:
+            return self._failed(seat, error)
+
+    def _failed(self, seat: str, error: EnvFailure) -> Outcome:
+        self.fail(error)
+        return Outcome(seat, None, "env_error", {}, False, True, {"reason": self.failure})
+
+    def fail(self, error: EnvFailure) -> None:
+        """End the episode without a verdict on anybody: no reward, and `status` "env_error"."""
+        self.failure, self.status, self.seat = str(error), "env_error", None
+
+    def clone(self) -> Referee:
+        """An independent copy, mid-episode too. A game that cannot be cloned is pickled."""
+        twin = copy.copy(self)
+        twin.game = self.game.clone() if self.game.can_clone else pickle.loads(pickle.dumps(self.game))
+        twin.returns, twin._notices, twin._read = self.returns.copy(), self._notices.copy(), self._read.copy()
+        twin._rng = copy.deepcopy(self._rng)
+        return twin
+
+    def _read_and_play(self, seat: str, reply: str, cut: bool) -> Outcome:
         if cut:
             return self._invalid(seat, None, "truncated", "it was cut at the token limit")
         legal = self.game.legal()
         action = read_action(reply, legal)
         if action is None:
             return self._invalid(seat, None, "unparsable", self._unparsable_reason())
+        return self._play(seat, action)
+
+    def _play(self, seat: str, action: str) -> Outcome:
         try:
             step = self.game.play(action)
         except IllegalAction as error:
             return self._invalid(seat, action, "illegal", str(error))
         self._failures = 0
         return self._settle(seat, action, "ok", step, step.info)
-
-    def _fail(self, seat: str, error: EnvFailure) -> Outcome:
-        """End the episode without a verdict on anybody: no reward, and status "env_error"."""
-        self.failure, self.status, self.seat = str(error), "env_error", None
-        return Outcome(seat, None, "env_error", {}, False, True, {"reason": self.failure})
-
-    def _observe(self, reader: str) -> str:
-        if self.failure is not None:
-            return f"The environment failed: {self.failure}"
-        try:
-            return self.game.observe(reader)
-        except EnvFailure as error:
-            self._fail(reader, error)
-            return f"The environment failed: {error}"
 
     def _settle(self, seat: str, action: str | None, status: str, step: Step, info: Mapping[str, Any]) -> Outcome:
         """Book a step and find out whether the episode goes on."""

@@ -90,6 +90,8 @@ class RemoteGame(TextGame):
         return text
 
     def legal(self) -> Sequence[str] | None:
+        if self._failure is not None:
+            raise EnvFailure(self._failure)
         return self._view.legal
 
     def play(self, action: str) -> Step:
