@@ -6,6 +6,7 @@ Source: Lewis et al. 2017, "Deal or no deal? End-to-end learning of negotiation 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from turnwise.envs.openspiel.adapter import OpenSpielGame
 from turnwise.envs.openspiel.imperfect.words import counted, listed, numbers
@@ -34,6 +35,8 @@ def bargaining(
         )
     if not (0 < discount <= 1 and 0 <= prob_end < 1):
         raise ValueError(f"bargaining needs 0 < discount <= 1 and 0 <= prob_end < 1: got {discount} and {prob_end}")
+    if instances_file and not Path(instances_file).is_file():
+        raise ValueError(f"instances_file is a file, or empty for the instances of OpenSpiel: got {instances_file!r}")
     return OpenSpielGame(
         "bargaining",
         TEXTS,

@@ -16,6 +16,7 @@ CARD = re.compile(r"[A2-9TJQK][scdh]")
 DRAW_UPCARD, DRAW_STOCK, PASS, KNOCK, FIRST_MELD = range(52, 57)
 """Ids of OpenSpiel's actions. Below them: a card; from the last one on: a meld."""
 FIXED = {DRAW_UPCARD: "draw upcard", DRAW_STOCK: "draw stock", KNOCK: "knock"}
+BEFORE_A_KNOCK = ("FirstUpcard", "Draw", "Discard", "Wall")
 PHASES = {
     "FirstUpcard": "Take the upcard or pass.",
     "Draw": "Draw the upcard or the top card of the stock.",
@@ -208,9 +209,10 @@ def _told(state: SpielState, player: int) -> str:
 
 def _board(state: SpielState, player: int) -> str:
     view = _view(state, player)
+    limit = f" You may knock with {view.knock_limit} or less." if view.phase in BEFORE_A_KNOCK else ""
     laid = [f"Melds of {seat_name(seat)}: {', '.join(melds)}." for seat, melds in enumerate(view.melds) if melds]
     lines = [
-        f"{_told(state, player)} Deadwood: {view.deadwood}. You may knock with {view.knock_limit} or less.",
+        f"{_told(state, player)} Deadwood: {view.deadwood}.{limit}",
         f"Upcard: {view.upcard or 'none'}. Stock: {counted(view.stock, 'card')}. "
         f"Discarded before: {' '.join(view.discards) or 'nothing'}.",
         *laid,

@@ -214,12 +214,18 @@ def _told(state: SpielState, player: int) -> str:
     return f"Your cards ({seat_name(player)}): {_cards(_field(state, player, 'Private'))}."
 
 
+def _owed(state: SpielState, player: int) -> int:
+    """Chips that a call costs: no more than the player has."""
+    spent = _spent(state, player)
+    return min(max(spent) - spent[player], int(_field(state, player, "Money").split()[player]))
+
+
 def _chips(state: SpielState, player: int) -> str:
     spent = _spent(state, player)
     line = f"Pot: {sum(spent)} chips ({', '.join(f'{seat_name(seat)} {put}' for seat, put in enumerate(spent))})."
     if state.is_terminal():
         return line
-    line = f"{line} To call: {max(spent) - spent[player]}."
+    line = f"{line} To call: {_owed(state, player)}."
     if not _limited(state.get_game()):
         line += f" You have {_field(state, player, 'Money').split()[player]} chips left."
     raises = [action for action in state.legal_actions() if action >= BET] if _full(state.get_game()) else []
@@ -257,7 +263,7 @@ def _compact(state: SpielState, player: int) -> str:
     spent = _spent(state, player)
     line = f"{_short(state, player)} {_cards(_field(state, player, 'Public')) or 'none'}"
     chips = "" if _limited(state.get_game()) else f" left {_field(state, player, 'Money')}"
-    return f"{line} in {' '.join(map(str, spent))}{chips} call {max(spent) - spent[player]} bets {' / '.join(sequence)}"
+    return f"{line} in {' '.join(map(str, spent))}{chips} call {_owed(state, player)} bets {' / '.join(sequence)}"
 
 
 def _staying(state: SpielState) -> list[int]:
