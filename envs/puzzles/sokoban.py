@@ -15,6 +15,8 @@ from turnwise.envs.puzzles.sokoban_rules import MOVES, OPPOSITE, drawn, moved, o
 from turnwise.envs.puzzles.sokoban_solve import solve
 
 LEVELS = {"easy": Size(6, 6, 1, 3, 40), "medium": Size(7, 7, 2, 6, 100), "hard": Size(9, 9, 3, 12, 200)}
+WAYS = 3
+"""Fewest turns per box and per cell of height and width; with fewer, hardly any room has a plan short enough."""
 SEARCHED = 20_000
 """Positions that `solution` looks at where play has left the plan; rooms of one or two boxes rarely have more."""
 
@@ -45,15 +47,18 @@ class Sokoban(TextGame):
         dense: bool = True,
         prompt: str = "full",
     ) -> None:
-        """height, width (6 to 20, the border of walls included), boxes (1 to 6, one per 9 inner cells), turns (10 to
-        2000): in place of the level's. Raises ValueError.
+        """height, width (6 to 20, the border of walls included), boxes (1 to 6, one per 9 inner cells), turns (at
+        least three per box and cell of height and width, so that there are rooms enough; to 5000): in place of the
+        level's. Raises ValueError.
         """
         usual = LEVELS[one_of("level", level, self.levels)]
         high = whole("height", usual.height if height is None else height, 6, 20)
         wide = whole("width", usual.width if width is None else width, 6, 20)
         many = whole("boxes", usual.boxes if boxes is None else boxes, 1, min(6, (high - 2) * (wide - 2) // 9))
         pushes = usual.pushes if many == usual.boxes else 2 * many
-        last = whole("turns", usual.turns if turns is None else turns, 20 * many, 2000)
+        least = WAYS * many * (high + wide)
+        at_most = max(least, usual.turns if many == usual.boxes else 60 * many)
+        last = whole("turns", at_most if turns is None else turns, least, 5000)
         self.settings = Size(high, wide, many, pushes, last)
         self.level = level if self.settings == usual else None
         self.dense_rewards = dense

@@ -107,6 +107,14 @@ def test_every_room_is_solved_by_its_plan(seed: int, height: int, width: int, bo
     assert here.boxes == room.targets
 
 
+@pytest.mark.parametrize(("side", "boxes"), [(6, 1), (12, 1), (20, 1), (12, 6), (20, 6)])
+def test_the_smallest_number_of_turns_leaves_rooms_enough(side: int, boxes: int) -> None:
+    game = Sokoban(height=side, width=side, boxes=boxes, turns=6 * boxes * side)
+    for seed in range(3):
+        game.start(np.random.default_rng(seed))
+        assert 2 * len(game.solution()) <= game.settings.turns
+
+
 def test_plans_with_an_impossible_move_are_refused() -> None:
     room, start = read(CORRIDOR)
     assert count_pushes(room, start, ["right"]) == 1
@@ -143,7 +151,7 @@ def test_sparse_rewards_come_with_the_solution_alone() -> None:
 
 
 def test_a_deadlock_ends_by_the_cap() -> None:
-    game = placed("#####\n#-.-#\n#-$@#\n#---#\n#####", turns=20)
+    game = placed("#####\n#-.-#\n#-$@#\n#---#\n#####", turns=36)
     game.play("left")
     game._position = Position(game._position.player, frozenset({3 * 5 + 1}))  # into the corner
     game._plan = game._legal = None
@@ -152,7 +160,7 @@ def test_a_deadlock_ends_by_the_cap() -> None:
     while game.seat is not None:
         step = game.play(game.legal()[0])
     assert step == ({"player_0": 0.0}, False, True, {"boxes_on_targets": 0})
-    assert "the 20 moves are used up" in game.observe("player_0")
+    assert "the 36 moves are used up" in game.observe("player_0")
 
 
 def test_the_solution_follows_play() -> None:
@@ -195,11 +203,11 @@ def test_illegal_moves_are_refused() -> None:
 
 
 def test_words() -> None:
-    game = placed("######\n#@$-.#\n#----#\n######", turns=30)
+    game = placed("######\n#@$-.#\n#----#\n######", turns=36)
     game.play("right")
     assert game.observe("player_0") == (
         "You push a box right.\n######\n#-@$.#\n#----#\n######\n"
-        "You stand at (2, 3). Boxes: (2, 4). Targets: (2, 5). Moves left: 29.\n"
+        "You stand at (2, 3). Boxes: (2, 4). Targets: (2, 5). Moves left: 35.\n"
         "Legal moves: [down], [left], [right]"
     )
     short = placed("######\n#@$-.#\n#----#\n######", prompt="compact")
