@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+import json
+from collections.abc import Iterable
 
 from turnwise.algorithms.build import nearest
-from turnwise.algorithms.compose import options
+from turnwise.algorithms.compose import option_text, options
+from turnwise.envs.spec import GameSpec
 
 KINDS = ("envs", "agents", "algorithms", "models", "experiments")
 
 
-def catalogue(what: str) -> str:
-    """A line per name. Raises ValueError on an unknown kind."""
+def catalogue(what: str, *, family: str | None = None, as_json: bool = False) -> str:
+    """A line per name; `as_json`: a list of objects, of environments with all that they can do.
+
+    family: environments of that family only. Raises ValueError on an unknown kind or family.
+    """
     if what not in KINDS:
         raise ValueError(f"there is no list of {what!r}; {nearest(what, KINDS)}")
+    if what != "envs" and family is not None:
+        raise ValueError(f"families are of environments: leave out --family with {what}")
     if what == "envs":
-        return "\n".join(_environments())
+        specs = _of_family(family)
+        return _described(specs) if as_json else "\n".join(_lines(specs))
     group = what.removesuffix("s")
-    lines = [f"{name:22} {_headline(group, name)}" for name in options(group)]
-    if what == "agents":
-        from turnwise.agents.scripted import SCRIPTED
-
-        lines.append(f"{'opponents':22} agent.opponent={'|'.join(sorted(SCRIPTED))}|mcts(N)|FOLDER")
-    return "\n".join(lines)
+    found = {name: _headline(group, name) for name in options(group)}
+    if as_json:
+        return json.dumps([{"name": name, "summary": summary} for name, summary in found.items()], indent=1)
+    return "\n".join([*(f"{name:22} {summary}" for name, summary in found.items()), *_opponents(what)])
 
 
-def _environments() -> list[str]:
+def _of_family(family: str | None) -> list[GameSpec]:
     from turnwise.envs.registry import GAMES
 
-    return [f"{spec.id:22} {spec.summary}" for spec in GAMES.values()]
+    families = dict.fromkeys(spec.family for spec in GAMES.values())
+    if family is not None and family not in families:
+        raise ValueError(f"there is no family {family!r}; {nearest(family, families)}")
+    return [spec for spec in GAMES.values() if family in (None, spec.family)]
+
+
+def _lines(specs: Iterable[GameSpec]) -> list[str]:
+    """A line per environment: id, family, summary."""
+    listed = list(specs)
+    widest = max(len(spec.id) for spec in listed)
+    group = max(len(spec.family) for spec in listed)
+    return [f"{spec.id:{widest}}  {spec.family:{group}}  {spec.summary}" for spec in listed]
+
+
+def _described(specs: Iterable[GameSpec]) -> str:
+    from turnwise.envs.describe import describe
+
+    return json.dumps([describe(spec.id).to_dict() for spec in specs], indent=1, ensure_ascii=False)
+
+
+def _opponents(what: str) -> list[str]:
+    """The line below the agents: who may sit opposite."""
+    if what != "agents":
+        return []
+    from turnwise.agents.scripted import SCRIPTED
+
+    return [f"{'opponents':22} agent.opponent={'|'.join(sorted(SCRIPTED))}|mcts(N)|FOLDER"]
 
 
 def _headline(group: str, name: str) -> str:
     """The first comment of an option that says something."""
-    text = (files("turnwise.configs") / group / f"{name}.yaml").read_text()
-    comments = (line[2:] for line in text.splitlines() if line.startswith("# ") and "@package" not in line)
-    return next(comments, "")
+    lines = option_text(group, name).splitlines()
+    return next((line[2:] for line in lines if line.startswith("# ") and "@package" not in line), "")

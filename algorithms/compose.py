@@ -7,11 +7,13 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnwise.algorithms.build import SettingsError, build, nearest
-from turnwise.envs.registry import GAMES, find_spec
+from turnwise.envs.plugins import config_folders
+from turnwise.envs.registry import GAMES, PLUGINS, find_spec
 
 if TYPE_CHECKING:
     from turnwise.algorithms.settings import RunSettings
@@ -20,6 +22,7 @@ CONFIG = "config.yaml"
 _FREE = ("env.kwargs.", "algorithm.credit_settings.", "sweep.")
 """Mappings whose keys belong to a game, a credit method or a sweep, which checks them itself."""
 
+_ENV_ID = re.compile(r"^ +id: *([^\s#]+)", re.MULTILINE)
 _CALL = re.compile(r"(?<![\w'\"])((?!int|float|str|bool|json_str)[a-z_]+\([-\d.]*\))(?![\w'\"])")
 """`mcts(50)`, `retry(2)`: names of ours, which Hydra would take for functions of its own unless they are quoted."""
 
@@ -48,7 +51,7 @@ def _compose(words: Sequence[str], *, resolve: bool) -> dict[str, Any]:
 
     with initialize_config_module("turnwise.configs", version_base="1.3"):
         try:
-            config = hydra_compose("train", overrides=list(words))
+            config = hydra_compose("train", overrides=[*words, *_search_path()])
             found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
         except MissingMandatoryValue as error:
             raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
@@ -72,9 +75,43 @@ def run_settings(config: Mapping[str, Any]) -> RunSettings:
 
 
 def options(group: str) -> list[str]:
-    """Names of the options of a config group."""
-    folder = files("turnwise.configs") / group
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    """Names of the options of a config group, those of plugins too."""
+    return sorted(_option_files(group))
+
+
+def option_text(group: str, name: str) -> str:
+    """The YAML of an option. Where a plugin's has the name of one of turnwise's own, the latter is meant."""
+    return _option_files(group)[name].read_text()
+
+
+def _option_files(group: str) -> dict[str, Traversable]:
+    """The file of every option; the first root that has a name keeps it, as on Hydra's search path."""
+    found: dict[str, Traversable] = {}
+    for root in (files("turnwise.configs"), *plugin_configs()):
+        folder = root / group
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name.endswith(".yaml"):
+                found.setdefault(entry.name.removesuffix(".yaml"), entry)
+    return found
+
+
+@functools.cache
+def plugin_configs() -> tuple[Path, ...]:
+    """The folders `configs` that the packages of plugins ship."""
+    return tuple(config_folders(plugin for plugin in PLUGINS if plugin.problem is None))
+
+
+def shadowed_options() -> list[tuple[Path, str]]:
+    """(file, name) of the options that plugins ship for nothing: an option found earlier has that name."""
+    ours = {group: _option_files(group) for group in groups()}
+    files_of = ((path, path.stem) for root in plugin_configs() for path in sorted(root.glob("*/*.yaml")))
+    return [(path, name) for path, name in files_of if ours.get(path.parent.name, {}).get(name) != path]
+
+
+def _search_path() -> list[str]:
+    """The override with which Hydra looks into the plugins' folders too; none where there are none."""
+    places = ",".join(quoted(folder.resolve().as_uri()) for folder in plugin_configs())
+    return [f"hydra.searchpath=[{places}]"] if places else []
 
 
 def groups() -> list[str]:
@@ -121,8 +158,16 @@ def _expand(word: str) -> Iterator[str]:
 
 def _environment(env_id: str) -> Iterator[str]:
     """The option made for this game, so that its id and its name mean one thing; else any game's."""
+    known = options("env")
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", env_id.removesuffix("-LLM")).lower()
-    yield from (f"env={name}",) if name in options("env") else ("env=by_id", f"env.id={env_id}")
+    made = [name] if name in known else [option for option in known if _id_of(option) == env_id]
+    yield from (f"env={made[0]}",) if len(made) == 1 else ("env=by_id", f"env.id={env_id}")
+
+
+def _id_of(option: str) -> str | None:
+    """The id that an option of the group env is for, as its file says it."""
+    found = _ENV_ID.search(option_text("env", option))
+    return found[1] if found else None
 
 
 def _is_model(value: str) -> bool:

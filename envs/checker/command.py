@@ -20,6 +20,7 @@ from turnwise.envs.checker.show import failures, line, table
 from turnwise.envs.describe import Capabilities, describe, missing
 from turnwise.envs.registry import GAMES, find_spec
 
+_ABOUT = "Check what every environment promises. Exit code 0: all passed; 1: something failed; 2: a bad question."
 _PACKAGES = ("turnwise", "gymnasium", "pettingzoo", "numpy", "open-spiel")
 
 
@@ -40,7 +41,7 @@ def main(words: Sequence[str] | None = None, *, program: str = "python -m turnwi
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description="Check what every environment promises.")
+    parser = argparse.ArgumentParser(prog=program, description=_ABOUT, allow_abbrev=False)
     parser.add_argument("targets", nargs="*", metavar="ID", help="an id, or module:Class of a game that has none")
     parser.add_argument("--all", action="store_true", help="every registered id whose packages are installed")
     parser.add_argument("--family", help="every id of a family, plugins included: turnwise list envs")

@@ -11,11 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from turnwise.plain import run_plain
+
 app = typer.Typer(
     help="A gym and a trainer for language-model agents that act over many turns.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+_FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 
 
@@ -158,12 +161,16 @@ def evaluate(
 
 
 @app.command("list")
-def list_names(what: Annotated[str, typer.Argument(help="envs, agents, algorithms, models or experiments")]) -> None:
+def list_names(
+    what: Annotated[str, typer.Argument(help="envs, agents, algorithms, models or experiments")],
+    family: Annotated[str | None, typer.Option(help="Only environments of this family.", metavar="NAME")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with all that an environment can do.")] = False,
+) -> None:
     """What there is to choose from: turnwise list envs"""
     from turnwise.algorithms.catalogue import catalogue
 
     with _plain_errors():
-        typer.echo(catalogue(what))
+        typer.echo(catalogue(what, family=family, as_json=as_json))
 
 
 @app.command()
@@ -173,3 +180,21 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
 
     with _plain_errors():
         typer.echo(f"report: {write_report(run)}")
+
+
+@app.command(context_settings=_FORWARDED, add_help_option=False)
+def check(ctx: typer.Context) -> None:
+    """Check what environments promise: turnwise check KuhnPoker-LLM, turnwise check --all"""
+    raise typer.Exit(run_plain("check", ctx.args))
+
+
+@app.command(context_settings=_FORWARDED, add_help_option=False)
+def doctor(ctx: typer.Context) -> None:
+    """Say what works on this machine: packages, extras, GPU, sandbox, cache, plugins."""
+    raise typer.Exit(run_plain("doctor", ctx.args))
+
+
+@app.command(context_settings=_FORWARDED, add_help_option=False)
+def new(ctx: typer.Context) -> None:
+    """Write a package with an environment of your own: turnwise new env my-game"""
+    raise typer.Exit(run_plain("new", ctx.args))
