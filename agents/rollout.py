@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from turnwise.agents.context import Transcript
 from turnwise.agents.sampling import derive_seed
-from turnwise.envs.core import TextGame
+from turnwise.envs.core import EnvFailure, TextGame
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
+from turnwise.envs.workers import may_block
 from turnwise.records import Episode, Message, Reply, Request, Turn
 
 
@@ -48,8 +50,18 @@ def plans(
     ]
 
 
+_MOST_THREADS = 32
+_GRACE_S = 0.01
+"""How long a pass waits for games in workers, so that an agent gets one large batch instead of two."""
+
+
 class Rollout:
-    """Plays planned episodes with a set of agents. Holds games between calls, so that none is built twice."""
+    """Plays planned episodes with a set of agents. Holds games between calls, so that none is built twice.
+
+    Games in worker processes are started and played in threads, so that no episode waits for another one: who is still
+    busy is left out of a pass. What an episode becomes depends on its plan alone, never on who was faster. An episode
+    whose environment fails has status "env_error", what failed in `metadata["failure"]`, and the turns so far.
+    """
 
     def __init__(
         self,
@@ -67,6 +79,7 @@ class Rollout:
         self.invalid, self.max_turns = invalid, max_turns
         self.concurrency, self.record_messages = concurrency, record_messages
         self._idle: dict[str, list[Referee]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def collect(self, plans: Sequence[Plan]) -> list[Episode]:
         """The episodes, in the order of the plans. Agents are asked once a pass, for every seat of theirs that waits.
@@ -77,7 +90,7 @@ class Rollout:
         episodes: list[Episode | None] = [None] * len(plans)
         live = self._seat_next(waiting, self.concurrency)
         while live:
-            self._pass(live)
+            self._pass(_ready(live))
             over = [table for table in live if table.over]
             for table in over:
                 episodes[table.index] = table.episode()
@@ -87,21 +100,16 @@ class Rollout:
                 live += self._seat_next(waiting, self.concurrency - len(live))
         return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
 
-    def _pass(self, live: Sequence[_Table]) -> None:
-        """Every live table gets one reply."""
+    def _pass(self, ready: Sequence[_Table]) -> None:
+        """Every table that waits for nothing gets one reply."""
         asked: dict[int, list[_Table]] = {}  # by object: two agents may have one name
-        for table in live:
+        for table in ready:
             if not table.over and table.ask():
                 asked.setdefault(id(table.agent), []).append(table)
         for tables in asked.values():
-            agent = tables[0].agent
-            replies = agent.act([table.request for table in tables])
-            if len(replies) != len(tables):
-                raise RuntimeError(
-                    f"agent {agent.name!r} owes {len(tables)} replies, one per request: got {len(replies)}"
-                )
-            for table, reply in zip(tables, replies, strict=True):
-                table.answer(reply)
+            for table, reply in zip(tables, _replies(tables), strict=True):
+                if reply is not None:
+                    table.answer(reply)
 
     def _seat_next(self, waiting: Iterator[tuple[int, Plan]], free: int) -> list[_Table]:
         seated = []
@@ -118,6 +126,35 @@ class Rollout:
         game: TextGame = make_game(plan.env_id, **plan.env_kwargs)
         return key, Referee(game, invalid=self.invalid, max_turns=self.max_turns)
 
+    def in_thread(self, job: Callable[[], Outcome | None]) -> Future[Outcome | None]:
+        """Do it while other episodes go on."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="turnwise-rollout")
+        return self._threads.submit(job)
+
+
+def _ready(live: Sequence[_Table]) -> list[_Table]:
+    """The tables that wait for no worker; at least one, after a while if need be."""
+    busy = [table.busy for table in live if table.busy is not None]
+    if busy and wait(busy, timeout=_GRACE_S).not_done and len(busy) == len(live):
+        wait(busy, return_when=FIRST_COMPLETED)
+    return [table for table in live if table.is_ready()]
+
+
+def _replies(tables: Sequence[_Table]) -> list[Reply | None]:
+    """What the agent of these tables replies to each; None where the environment failed as the agent looked at it."""
+    agent = tables[0].agent
+    try:
+        replies = agent.act([table.request for table in tables])
+    except EnvFailure as error:
+        if len(tables) > 1:  # find out whose it was: replies follow from their requests alone
+            return [reply for table in tables for reply in _replies([table])]
+        tables[0].fail(error)
+        return [None]
+    if len(replies) != len(tables):
+        raise RuntimeError(f"agent {agent.name!r} owes {len(tables)} replies, one per request: got {len(replies)}")
+    return [*replies]
+
 
 class _Table:
     """One live episode: its referee, the transcript of each seat, and the turns so far."""
@@ -125,14 +162,19 @@ class _Table:
     __slots__ = (
         "agent",
         "agents",
+        "busy",
         "game_key",
         "index",
+        "legal",
         "over",
         "plan",
         "referee",
+        "reply",
         "request",
         "rollout",
+        "slow",
         "talks",
+        "text",
         "transcripts",
         "turns",
     )
@@ -140,12 +182,43 @@ class _Table:
     def __init__(self, index: int, plan: Plan, rollout: Rollout) -> None:
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key, self.referee = rollout.referee(plan)
-        self.referee.start(plan.seed)
+        self.slow = may_block(self.referee.game)
         self.agents = self._invite()
         self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
         self.transcripts: dict[str, Transcript] = {}
         self.turns: list[_Draft] = []
+        self.over = False
+        self.busy: Future[Outcome | None] | None = None
+        """What a thread does for this table now."""
+        if self.slow:
+            self.busy = rollout.in_thread(self._start)
+        else:
+            self.referee.start(plan.seed)
+            self.over = self.referee.seat is None
+
+    def _start(self) -> None:
+        """In a thread: begin, and read what the first seat is asked."""
+        self.referee.start(self.plan.seed)
+        self.text = self.referee.observe() if self.referee.seat is not None else ""
+
+    def _submit(self) -> Outcome:
+        """In a thread: play the reply, and read what the next seat is asked."""
+        outcome = self.referee.submit(self.reply.text, cut=not self.reply.finished)
+        self.text = self.referee.observe() if self.referee.seat is not None else ""
+        return outcome
+
+    def is_ready(self) -> bool:
+        """Is there nothing to wait for? Writes down what a thread has played meanwhile."""
+        busy = self.busy
+        if busy is None:
+            return True
+        if not busy.done():
+            return False
+        self.busy, outcome = None, busy.result()
+        if outcome is not None:
+            self._write_down(outcome)
         self.over = self.referee.seat is None
+        return True
 
     def _invite(self) -> dict[str, Agent]:
         """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
@@ -162,17 +235,21 @@ class _Table:
         return {seat: known[name] for seat, name in seats.items()}
 
     def ask(self) -> bool:
-        """Make the request of the seat to act; False where its context is full and the episode ends here."""
+        """Make the request of the seat to act; False where the episode ends here: its context is full, or it failed."""
         referee = self.referee
         seat = referee.seat
         assert seat is not None  # `over` is set as soon as the referee has nobody to act
         self.agent = agent = self.agents[seat]
-        text = referee.observe()
+        text = self.text if self.slow else referee.observe()
+        if referee.failure is not None:
+            self.over = True
+            return False
         self.talks[seat] = talk = (*self.talks[seat], Message("user", text))
         prompt = self._prompt(seat, agent, text)
         if prompt is None:
             referee.status, self.over = "truncated", True
             return False
+        self.legal = referee.game.legal()
         self.request = Request(
             seat=seat,
             messages=talk,
@@ -195,19 +272,29 @@ class _Table:
 
     def answer(self, reply: Reply) -> None:
         """Play the reply and write the turn down."""
-        request, referee = self.request, self.referee
-        legal = referee.game.legal()
-        outcome = referee.submit(reply.text, cut=not reply.finished)
+        self.reply = reply
+        if self.slow:
+            self.busy = self.rollout.in_thread(self._submit)
+        else:
+            self._write_down(self.referee.submit(reply.text, cut=not reply.finished))
+            self.over = self.referee.seat is None
+
+    def fail(self, error: EnvFailure) -> None:
+        """End the episode: its environment failed."""
+        self.referee.fail(error)
+        self.over = True
+
+    def _write_down(self, outcome: Outcome) -> None:
+        request, reply = self.request, self.reply
         self.talks[request.seat] = (*request.messages, Message("assistant", reply.text))
         transcript = self.transcripts.get(request.seat)
         if transcript is not None:
             action = outcome.action
-            transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, legal))
+            transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, self.legal))
         self.turns.append(_Draft(request, reply, outcome))
         for seat, reward in outcome.rewards.items():
             if reward:
                 self._credit(seat, reward)
-        self.over = referee.seat is None
 
     def _credit(self, seat: str, reward: float) -> None:
         """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""
@@ -220,7 +307,12 @@ class _Table:
         """The record of the finished episode."""
         plan, referee = self.plan, self.referee
         keep = self.rollout.record_messages
+        metadata: dict[str, Any] = {}
         dropped = {seat: transcript.dropped for seat, transcript in self.transcripts.items() if transcript.dropped}
+        if dropped:
+            metadata["dropped_turns"] = dropped
+        if referee.failure is not None:
+            metadata["failure"] = referee.failure
         return Episode(
             id=plan.id,
             env_id=plan.env_id,
@@ -233,7 +325,7 @@ class _Table:
             turns=tuple([draft.turn(keep) for draft in self.turns]),
             returns=dict(referee.returns),
             status=referee.status,
-            metadata={"dropped_turns": dropped} if dropped else {},
+            metadata=metadata,
         )
 
 
@@ -253,7 +345,7 @@ class _Draft:
             observation=request.messages[-1:] if keep_messages else (),
             text=reply.text,
             action=outcome.action,
-            status=outcome.status,
+            status="ok" if outcome.status == "env_error" else outcome.status,  # nobody has judged it
             reward=self.reward,
             prompt_ids=request.prompt_ids,
             completion_ids=reply.completion_ids,

@@ -55,9 +55,10 @@ class TextGameParallel(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Pet
     ) -> None:
         self.game = as_game(game, game_kwargs)
         if not self.game.simultaneous:
+            name = game if isinstance(game, str) else type(game).__name__
             raise ValueError(
-                f"parallel_env is for games whose seats move at once: in {game if isinstance(game, str) else 'this one'} "
-                "they take turns (simultaneous is False); use aec_env"
+                f"parallel_env is for games whose seats move at once: in {name} they take turns (simultaneous is "
+                "False); use aec_env"
             )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode is ansi or None: got {render_mode!r}")
@@ -117,10 +118,7 @@ class TextGameParallel(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Pet
             self._replies.append(f"{seat}: {replies[seat]}")
             for name, reward in outcome.rewards.items():
                 rewards[name] += reward
-        *_, last = [None, *outcomes.values()]
-        again = (
-            last is not None and last.seat == self.referee.seat and last.status != "ok" and "played" not in last.info
-        )
+        again = any(_is_asked_again(outcome, self.referee) for outcome in outcomes.values())
         self._kept = {seat: reply for seat, reply in replies.items() if again and seat not in outcomes}
         self._answered = (self._answered | outcomes.keys()) - {self.referee.seat} if again else set()
         return outcomes
@@ -199,3 +197,8 @@ class TextGameParallel(ParallelEnv[str, str, str]):  # type: ignore[misc]  # Pet
             return write_action(asked.referee.game.sample_action(rng), asked.referee.game.legal())
         except EnvFailure:  # the next step reports it
             return None
+
+
+def _is_asked_again(outcome: Outcome, referee: Referee) -> bool:
+    """Was nothing played for this reply, so that its seat has to reply once more?"""
+    return outcome.status != "ok" and "played" not in outcome.info and referee.seat == outcome.seat

@@ -49,7 +49,7 @@ class Batch(NamedTuple):
 
 
 class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
-    """`num_envs` envs as `TextGameEnv` makes them, in one process: env i is the single env with its seed, word for word.
+    """`num_envs` envs as `TextGameEnv` makes them, in one process: env i is the single env of its seed, word for word.
 
     game: an id, or a `TextGame` of which every env gets a copy. max_episode_steps: an episode is truncated after so
     many replies of the learner; None: never. autoreset_mode: one of Gymnasium's `AutoresetMode` or its value:
@@ -68,8 +68,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
 
     def __init__(
         self,
-        num_envs: int = 1,
-        game: str | TextGame = "",
+        num_envs: int,
+        game: str | TextGame,
         *,
         max_episode_steps: int | None = None,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -241,9 +241,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
             return list(range(self.num_envs))
         mask = np.asarray(mask)
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise ValueError(
-                f"reset_mask is a bool array with one entry per env ({self.num_envs}), not all False: {mask}"
-            )
+            raise ValueError(f"reset_mask is a bool array with {self.num_envs} entries, not all False: got {mask}")
         return [int(i) for i in np.flatnonzero(mask)]
 
     def _seeds(self, seed: Seeds) -> list[int | None]:
@@ -257,13 +255,13 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
 
     # The rest of Gymnasium's face
 
-    @property  # type: ignore[override]  # one per env, as SyncVectorEnv has it
-    def np_random(self) -> tuple[np.random.Generator, ...]:
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]  # as in SyncVectorEnv
         """The generator of each env."""
         return tuple(env.np_random for env in self.envs)
 
-    @property  # type: ignore[override]
-    def np_random_seed(self) -> tuple[int, ...]:
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of each env's generator; -1 where it is not known."""
         return tuple(env.np_random_seed for env in self.envs)
 

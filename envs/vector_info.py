@@ -19,7 +19,7 @@ def gather(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     batch: dict[str, Any] = {}
     keys = dict.fromkeys([key for info in infos for key in info])
-    alike = all([len(info) == len(keys) for info in infos])
+    alike = set(map(len, infos)) == {len(keys)}
     for key in keys:
         if alike:
             values, mask = [info[key] for info in infos], np.ones(len(infos), dtype=np.bool_)
@@ -39,7 +39,7 @@ def _column(values: Sequence[Any], kinds: set[type], mask: NDArray[np.bool_]) ->
     if number is not None:
         return np.array([0 if value is None else value for value in values], dtype=number)
     if kinds == {np.ndarray}:
-        present = [values[i] for i in np.flatnonzero(mask)]
+        present = [value for value in values if value is not None]
         if len({(array.shape, array.dtype) for array in present}) == 1:
             stacked = np.zeros((len(values), *present[0].shape), dtype=present[0].dtype)
             stacked[mask] = present

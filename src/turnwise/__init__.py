@@ -59,7 +59,7 @@ def parallel_env(env_id: str, **kwargs: Any) -> TextGameParallel:
 
 
 def vector_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> TextVectorEnv:
-    """Many games side by side as a `gymnasium.vector.VectorEnv`. Arguments: see `turnwise.envs.vector.TextVectorEnv`."""
+    """Many games side by side as a `gymnasium.vector.VectorEnv`. Arguments: see `TextVectorEnv`."""
     with _needing("vector_env", "gymnasium"):
         from turnwise.envs.vector import TextVectorEnv
     return TextVectorEnv(num_envs, env_id, **kwargs)
