@@ -122,6 +122,10 @@ def _exists(
     domains: Mapping[str, tuple[str, ...]],
 ) -> Test:
     """Some choice of the variables makes the body true. What can be told at once is told before the play."""
+    while body[0] == "exists" and not {name for name, _ in variables} & {name for name, _ in body[1]}:
+        variables, body = (*variables, *body[1]), body[2]
+    if not variables:
+        return _compile(body, facts, domains)
     unknown = [kind for _, kind in variables if kind not in domains]
     if unknown:
         raise ProblemError(f"a variable of a goal is one of {', '.join(domains)}: got {unknown[0][:50]!r}")

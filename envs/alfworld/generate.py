@@ -68,7 +68,10 @@ def _planned(problem: Problem) -> World | None:
     """The world of the problem, a plan included; None if there is no plan."""
     world = World(problem)
     commands = plan(world, world.start)
-    return World(replace(problem, walkthrough=commands)) if commands else None
+    if not commands:
+        return None
+    world.problem = replace(problem, walkthrough=commands)  # nothing else of a world goes by the plan
+    return world
 
 
 def _checked(world: World) -> bool:
