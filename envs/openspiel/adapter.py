@@ -11,10 +11,10 @@ import numpy as np
 import pyspiel
 
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
-from turnwise.envs.openspiel.loading import SAMPLED, make_positions, shared_positions, view
+from turnwise.envs.openspiel.loading import SAMPLED, has_view, make_positions, shared_positions, view
 from turnwise.envs.openspiel.positions import Edge, Position
 from turnwise.envs.openspiel.states import advance, copy_state, initial_state, replay
-from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, no_secrets
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, moves_at_once, no_secrets
 
 PROMPTS = ("full", "compact")
 LONGEST_ECHO = 80
@@ -49,6 +49,8 @@ class OpenSpielGame(TextGame):
         self._positions = shared_positions(*self._settings)
         self._declare(self._positions.game)
         self._rng: np.random.Generator | None = None
+        self._rng_seed: int | None = None
+        """What seeds OpenSpiel's own chance in this episode, where the game has such."""
         self._position: Position | None = None
 
     def _declare(self, game: SpielGame) -> None:
@@ -58,11 +60,11 @@ class OpenSpielGame(TextGame):
         self.zero_sum = kind.utility == pyspiel.GameType.Utility.ZERO_SUM
         self.utility_bounds = self._positions.utility_bounds
         self.dense_rewards = kind.reward_model != pyspiel.GameType.RewardModel.TERMINAL
-        self.simultaneous = kind.short_name == "turn_based_simultaneous_game"
+        self.simultaneous = moves_at_once(game)
         self.has_board = True
         self.has_secrets = self._positions.words.secrets is not no_secrets
         self.can_clone = kind.chance_mode != SAMPLED
-        self.has_anchor = kind.provides_information_state_string or kind.provides_observation_string
+        self.has_anchor = has_view(game)
         self._chancy = kind.chance_mode != pyspiel.GameType.ChanceMode.DETERMINISTIC
 
     # The episode
@@ -70,7 +72,8 @@ class OpenSpielGame(TextGame):
     def start(self, rng: np.random.Generator) -> None:
         self._rng = rng
         if not self.can_clone:  # chance inside OpenSpiel: a game of its own, seeded from ours
-            self._positions = make_positions(*self._settings, rng_seed=int(rng.integers(2**31)))
+            self._rng_seed = int(rng.integers(2**31))
+            self._positions = make_positions(*self._settings, rng_seed=self._rng_seed)
         self.begin()
         self.resolve_chance()
 
@@ -82,9 +85,13 @@ class OpenSpielGame(TextGame):
         """Number of log entries that each player has read; -1 before its first observation."""
         self._paid = (0.0,) * len(self.seats)
         """Rewards of each player so far, in task units. Some games have returns that no move has led to yet."""
-        self._state: SpielState = None
         self._synced = 0
-        self._position = self._positions.root()
+        if self.can_clone:
+            self._state: SpielState = None
+            self._position = self._positions.root()
+        else:  # every initial state may draw on the chance inside the game: there must be only one
+            self._state = initial_state(self._positions.game)
+            self._position = self._positions.of(self._state)
         self.seat = self._position.seat
 
     def observe(self, seat: str) -> str:
@@ -242,25 +249,24 @@ class OpenSpielGame(TextGame):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what is shared (positions) or can be replayed (the state of a game that draws no chance)."""
+        """Everything but what is shared (positions) or can be replayed (the state)."""
         kept = self.__dict__.copy()
         del kept["_positions"], kept["_position"]
         if self._position is not None:
             kept["_history"], kept["_log"], kept["_read"] = self._history.copy(), self._log.copy(), self._read.copy()
-            kept["_state"] = None if self.can_clone else self.state
+            kept["_state"] = None
         return kept
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
-        self._positions = shared_positions(*self._settings)
-        self._position = None
-        if "_history" not in kept:
-            return
-        if self._state is None:
-            self._state, self._synced = replay(self._positions.game, self._history), len(self._history)
+        if self._rng_seed is None:
+            self._positions = shared_positions(*self._settings)
         else:
-            self._positions = make_positions(*self._settings, game=self._state.get_game())
-        self._position = self._positions.of(self._state)
+            self._positions = make_positions(*self._settings, rng_seed=self._rng_seed)
+        self._position = None
+        if "_history" in kept:
+            self._state, self._synced = replay(self._positions.game, self._history), len(self._history)
+            self._position = self._positions.of(self._state)
 
 
 def _refusal(action: str, position: Position) -> str:

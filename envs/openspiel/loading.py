@@ -9,7 +9,7 @@ from typing import Any
 import pyspiel
 
 from turnwise.envs.openspiel.positions import Positions
-from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, is_open
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, is_open, moves_at_once
 
 SAMPLED = pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC
 """Chance mode of the games that draw chance inside the game object instead of showing it as a state."""
@@ -75,11 +75,9 @@ def make_positions(
     show_legal_moves: bool,
     *,
     rng_seed: int | None = None,
-    game: SpielGame = None,
 ) -> Positions:
-    """Positions of a game that is made anew, or of `game`. `rng_seed` is for games whose chance is `SAMPLED`."""
-    if game is None:
-        game = load(name, dict(parameters) | ({} if rng_seed is None else {SEED: rng_seed}))
+    """Positions of a game that is made anew. `rng_seed` is for games whose chance is `SAMPLED`."""
+    game = load(name, dict(parameters) | ({} if rng_seed is None else {SEED: rng_seed}))
     shared = game.get_type().chance_mode != SAMPLED
     if not shared and SEED not in _parameters_of(name):
         raise ValueError(f"OpenSpiel draws the chance of {game} inside the game and takes no seed: it cannot be played")
@@ -88,6 +86,21 @@ def make_positions(
 
 shared_positions = lru_cache(maxsize=64)(make_positions)
 """The same positions for every episode of the same game in the same wording: they are facts, not state."""
+
+
+def has_view(game: SpielGame) -> bool:
+    """Whether `view` names a state, as far as a player can tell states apart.
+
+    An observation without memory does so only where nothing is hidden. Moving at once hides nothing but the answers of
+    the moment, so that the game counts that was turned into a turn-based one.
+    """
+    kind = game.get_type()
+    if kind.provides_information_state_string:
+        return True
+    if moves_at_once(game):
+        inner = pyspiel.load_game(pyspiel.game_parameters_to_string(game.get_parameters()["game"]))
+        return bool(kind.provides_observation_string and is_open(inner))
+    return bool(kind.provides_observation_string and is_open(game))
 
 
 def view(game: SpielGame, state: SpielState) -> str:

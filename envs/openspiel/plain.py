@@ -8,7 +8,7 @@ from typing import Any
 
 from turnwise.envs.openspiel.adapter import OpenSpielGame
 from turnwise.envs.openspiel.mean_field import is_mean_field
-from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, seat_name
+from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, moves_at_once, seat_name
 
 BRACKETS = str.maketrans("[]{}", "()()")
 """Square brackets and braces are for answers."""
@@ -26,7 +26,7 @@ def plain(name: str, *, prompt: str = "full", show_legal_moves: bool | None = No
 def _rules(game: SpielGame) -> str:
     count = game.num_players()
     crowd = " A crowd that you do not move stays spread evenly over all places." if is_mean_field(game) else ""
-    at_once = " All players move at once." if game.get_type().short_name == "turn_based_simultaneous_game" else ""
+    at_once = " All players move at once." if moves_at_once(game) else ""
     return (
         f"This is the game {' '.join(game.get_type().long_name.translate(BRACKETS).split())}, for {count} "
         f"player{'' if count == 1 else 's'}, in OpenSpiel's notation.{at_once}{crowd}\n"

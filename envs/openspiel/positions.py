@@ -76,8 +76,8 @@ class Positions:
         self._root: Position | None = None
 
     def root(self) -> Position:
-        """The position before anything has happened."""
-        if self._root is None or not self.shared:
+        """The position before anything has happened, of a game whose chance is all in its states."""
+        if self._root is None:
             self._root = self.of(initial_state(self.game))
         return self._root
 

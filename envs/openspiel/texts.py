@@ -37,6 +37,11 @@ def is_open(game: SpielGame) -> bool:
     return bool(game.get_type().information.name == "PERFECT_INFORMATION")
 
 
+def moves_at_once(game: SpielGame) -> bool:
+    """Whether the seats of this game move at once, so that it was turned into one where they are asked in turn."""
+    return bool(game.get_type().short_name == "turn_based_simultaneous_game")
+
+
 def seat_name(player: int) -> str:
     """`player_0`, `player_1`, ..."""
     return f"player_{player}"

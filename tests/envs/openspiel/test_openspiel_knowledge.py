@@ -152,7 +152,6 @@ def test_the_bounds_of_a_mean_field_game_by_brute_force() -> None:
     values = leaves(game.new_initial_state())
     low, high = reachable_returns(game)
     assert (low, high) == (pytest.approx(min(values)), pytest.approx(max(values)))
-    # A crowd spread evenly over 3 places has density 1/3: -log(1/3) a step, 2 steps and the start, tells the middle.
     assert math.isinf(game.max_utility())
     assert utility_bounds(game)[0] <= low < high <= utility_bounds(game)[1]
 
