@@ -109,16 +109,13 @@ class ContextualBandit(TextGame):
         return " ".join(self._names[best] for best in np.argmax(self._made.means, axis=1).tolist())
 
     def anchor(self) -> str:
-        """The choices so far: with the contexts of a seed they say everything."""
-        return " ".join([str(self._turns()), *(self._names[arm] for arm in self._memory.arms)])
+        """All that the seat can know: the choices there are, the visitors up to now, what was chosen and what it paid."""
+        now = [self._visitor()] if self.seat else []
+        return "\n".join([" ".join(self._names), *self._past(), *now])
 
     def board(self, seat: str) -> str:
-        past = [
-            f"{turn}. {self._shares(turn - 1)}; {self._names[arm]}: {money(paid)}"
-            for turn, (arm, paid) in enumerate(zip(self._memory.arms, self._memory.rewards, strict=True), start=1)
-        ]
         now = [self._visitor(), *summary_lines(self._memory, self._hints())] if self.seat else []
-        return "\n".join([self._turn(), *past, *now])
+        return "\n".join([self._turn(), *self._past(), *now])
 
     def solution(self) -> tuple[str, ...]:
         """The best arm of every turn that is left."""
@@ -144,6 +141,13 @@ class ContextualBandit(TextGame):
         return ", ".join(
             f"{words[i]} {money(share)}" for i, share in enumerate(self._contexts.shares[turn].tolist()) if share
         )
+
+    def _past(self) -> list[str]:
+        """One line per turn: the visitor, the choice, what it paid."""
+        return [
+            f"{turn}. {self._shares(turn - 1)}; {self._names[arm]}: {money(paid)}"
+            for turn, (arm, paid) in enumerate(zip(self._memory.arms, self._memory.rewards, strict=True), start=1)
+        ]
 
     def _visitor(self) -> str:
         return f"Visitor: {self._shares(self._turns())}"

@@ -200,6 +200,15 @@ def test_a_visitor_is_described() -> None:
     assert short.observe("player_0") == f"turn 1 of 2, sports 0.25, travel 0.75: {first} 0, {second} 0"
 
 
+def test_anchors_tell_episodes_and_pasts_apart() -> None:
+    game, twin, other = visited(), visited(), visited(1)
+    assert game.anchor() == twin.anchor() != other.anchor()
+    first, second = game.legal()[:2]
+    game.play(first)
+    twin.play(second)
+    assert game.anchor() != twin.anchor()
+
+
 def test_the_hints_are_linucbs() -> None:
     game = visited(features=2, horizon=3, arms=2, guide=True)
     game._contexts.shares[:2] = [[1.0, 0.0], [0.5, 0.5]]
