@@ -109,7 +109,7 @@ class ContextualBandit(TextGame):
         return " ".join(self._names[best] for best in np.argmax(self._made.means, axis=1).tolist())
 
     def anchor(self) -> str:
-        """All that the seat can know: the choices there are, the visitors up to now, what was chosen and what it paid."""
+        """All that the seat can know: the choices, the visitors up to now, what was chosen and what it paid."""
         now = [self._visitor()] if self.seat else []
         return "\n".join([" ".join(self._names), *self._past(), *now])
 
