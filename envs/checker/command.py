@@ -83,7 +83,7 @@ def _check(targets: Sequence[str], asked: argparse.Namespace) -> int:
     one = len(present) == 1
     reports = check_targets(present, asked.k, jobs=asked.jobs, say=None if one else _say) if present else []
     for report in reports if one else ():
-        print("\n".join(table(report)))
+        print("\n".join((report.target, *table(report))))
     for failure in () if one else failures(reports):
         print(failure)
     passed = sum(report.passed for report in reports)

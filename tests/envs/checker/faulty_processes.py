@@ -16,7 +16,9 @@ WORDS = {"ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak"
 class Connects(Hunt):
     def start(self, rng: np.random.Generator) -> None:
         super().start(rng)
-        socket.create_connection(("192.0.2.1", 80), timeout=1).close()  # an address that is nobody's (RFC 5737)
+        with socket.socket() as connection:
+            connection.settimeout(1)
+            connection.connect(("192.0.2.1", 80))  # an address that is nobody's (RFC 5737)
 
 
 class WorksWithoutTheNetwork(Hunt):

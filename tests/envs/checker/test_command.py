@@ -27,7 +27,8 @@ def test_an_id_gets_a_table_and_exit_code_0(command: Command, tmp_path: Path) ->
     done = command("check", "TicTacToe-LLM", "--json", tmp_path / "out" / "check.json")
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert [re.split(r"  +", text)[1] for text in lines[:-1]] == [
+    assert lines[0] == "TicTacToe-LLM"
+    assert [re.split(r"  +", text)[1] for text in lines[1:-1]] == [
         *(check.name for check in CHECKS if check.run is not None),
         *("hash seeds", "offline", "import"),
     ]
