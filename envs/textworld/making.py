@@ -69,7 +69,8 @@ def _mend_walkthrough(target: Path) -> bool:
 
 def _allowed(target: Path) -> list[str]:
     """The commands of the walkthrough that are admissible when their turn comes, if they win; else none."""
-    engine, kept = Engine(target, frozenset({"admissible_commands"})), []
+    engine = Engine(target, frozenset({"admissible_commands"}))
+    kept: list[str] = []
     for command in engine.walkthrough:
         if command in engine.scene.commands and not engine.scene.over:
             engine.step(command)
@@ -80,7 +81,8 @@ def _allowed(target: Path) -> list[str]:
 
 def _planned(target: Path) -> list[str]:
     """TextWorld's plan, asked for anew at every turn, if it wins; else none."""
-    engine, kept = Engine(target, frozenset({"policy_commands"})), []
+    engine = Engine(target, frozenset({"policy_commands"}))
+    kept: list[str] = []
     while engine.scene.policy and not engine.scene.over and len(kept) < _LONGEST_PLAN:
         kept.append(engine.scene.policy[0])
         engine.step(kept[-1])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from turnwise.envs.cache import cache_key, cached_folder
 from turnwise.envs.core import EnvFailure
 from turnwise.envs.textworld.making import make_game_file
 from turnwise.envs.textworld.recipes import LEVELS, Recipe, check_number
@@ -18,12 +16,6 @@ from turnwise.envs.textworld.recipes import LEVELS, Recipe, check_number
 FORMAT = 1  # of the cache; another one makes every game anew
 HIGHEST_SEED = 2**31 - 1
 GAME_FILE = "game.z8"
-
-
-def cache_folder() -> Path:
-    """$TURNWISE_CACHE/textworld, or ~/.cache/turnwise/textworld."""
-    root = os.environ.get("TURNWISE_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "turnwise") / "textworld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +56,22 @@ class GeneratedGames:
 
         Raises ValueError where TextWorld finds no such game, EnvFailure where it cannot be compiled or written.
         """
-        folder = cache_folder() / self.recipe.kind / self._key(number)
-        if not (folder / GAME_FILE).is_file():
-            try:
-                self._fill(folder, number)
-            except OSError as error:
-                raise EnvFailure(
-                    f"the cache of TextWorld games in {folder.parent} cannot be written: {error}"
-                ) from error
+        from importlib.metadata import version
+
+        key = cache_key(format=FORMAT, textworld=version("textworld"), game=self.name(number))
+        try:
+            folder = cached_folder(
+                f"textworld/{self.recipe.kind}",
+                f"{number}-{key}",
+                lambda draft: make_game_file(self.recipe, number, draft / GAME_FILE),
+            )
+        except OSError as error:
+            raise EnvFailure(f"the cache of TextWorld games cannot be written: {error}") from error
         return folder / GAME_FILE
 
     def name(self, number: int) -> str:
         """What tells the game from every other one."""
         return f"{self.recipe} seed={number}"
-
-    def _key(self, number: int) -> str:
-        from importlib.metadata import version
-
-        text = f"{FORMAT} textworld {version('textworld')} {self.name(number)}"
-        return f"{number}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-    def _fill(self, folder: Path, number: int) -> None:
-        """Make the game in a folder of its own, then rename that: nobody ever sees half a game."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-        try:
-            make_game_file(self.recipe, number, draft / GAME_FILE)
-            os.rename(draft, folder)
-        except OSError:
-            if not (folder / GAME_FILE).is_file():  # else another process was first, with the same game
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from turnwise.envs.core import EnvFailure, IllegalAction, TextGame, Unsupported
 from turnwise.envs.parsing import read_action, write_action
 from turnwise.envs.referee import Referee
 from turnwise.envs.textworld import TextWorldGame, making
-from turnwise.envs.textworld.recipes import Recipe
-from turnwise.envs.textworld.sources import GAME_FILE, GeneratedGames
+from turnwise.envs.textworld.sources import GAME_FILE
 
 KINDS = ("coin_collector", "treasure_hunter", "cooking", "simple", "custom")
 Make = Callable[..., TextWorldGame]
@@ -270,7 +269,7 @@ def test_games_are_made_once_and_kept_whole(games_folder: Path, make: Make, monk
     make("custom")
     folders = list((games_folder / "textworld" / "custom").glob("7-*"))
     assert folders and all({file.name for file in folder.iterdir()} == {GAME_FILE, "game.json"} for folder in folders)
-    assert not list((games_folder / "textworld" / "custom").glob(".draft-*"))
+    assert not list((games_folder / "textworld" / "custom").glob(".*"))
     monkeypatch.setattr(making, "_make", lambda *_: pytest.fail("the game is in the cache"))
     make("custom")
 
@@ -282,20 +281,6 @@ def test_a_given_file_is_played(make: Make) -> None:
     assert (game.task, game.level, game.levels, game.max_steps) == ("game_file", None, (), 100)
     assert sum(follow(game)[0]) == 1.0
     game.close()
-
-
-def test_of_two_makers_the_first_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    games = GeneratedGames(Recipe(kind="custom", level="easy", settings=()), 1)
-
-    def slow(recipe: Recipe, seed: int, target: Path) -> None:
-        target.write_text("mine")
-        other = target.parent.parent / games._key(seed)
-        other.mkdir()
-        (other / GAME_FILE).write_text("theirs")
-
-    monkeypatch.setattr("turnwise.envs.textworld.sources.make_game_file", slow)
-    assert games.path(0).read_text() == "theirs"
-    assert [path.name for path in games.path(0).parent.parent.glob(".draft-*")] == []
 
 
 def test_an_impossible_quest_says_what_to_change(monkeypatch: pytest.MonkeyPatch) -> None:
