@@ -9,6 +9,6 @@ SPECS: tuple[GameSpec, ...] = (
         id="PythonMath-LLM",
         entry_point="turnwise.envs.python_tool.math_game:python_math",
         family="python",
-        summary="Questions with exact answers in 38 families and three levels, and Python in a sandbox to work them out.",
+        summary="Questions with exact answers, 38 families of them, and Python in a sandbox to work them out.",
     ),
 )

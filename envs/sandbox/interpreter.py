@@ -16,6 +16,9 @@ PRELOAD = (
 )
 """Modules that every call finds loaded; the rest of the standard library is imported from disk when asked for."""
 
+LAZY_PARTS = {"numpy": ("numpy.random", "numpy.linalg", "numpy.fft")}
+"""Parts of packages that they import when first used: too slow to do in each call."""
+
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero")
 
@@ -32,16 +35,16 @@ def library_folders() -> list[str]:
 
 
 def package_folders(packages: Sequence[str]) -> list[str]:
-    """The folders of these installed packages, with the shared libraries that wheels put next to them.
+    """The folders (or single files) of these installed packages, with the libraries that wheels put next to them.
 
-    Raises: ValueError where a package is not installed or is no folder.
+    Raises: ValueError where a package is not installed.
     """
     folders = []
     for name in packages:
         found = importlib.util.find_spec(name) if name.isidentifier() else None
-        if found is None or not found.submodule_search_locations:
-            raise ValueError(f"the sandbox was asked for the package {name!r}, which is not installed as a folder here")
-        folder = Path(next(iter(found.submodule_search_locations)))
+        if found is None or not (found.submodule_search_locations or found.has_location):
+            raise ValueError(f"the sandbox was asked for the package {name!r}, which is not installed here")
+        folder = Path(next(iter(found.submodule_search_locations or [str(found.origin)])))
         libraries = folder.parent / f"{name}.libs"
         folders += [str(folder), *([str(libraries)] if libraries.is_dir() else [])]
     return folders
@@ -53,5 +56,11 @@ def module_path(packages: Sequence[str]) -> list[str]:
 
 
 def readable(packages: Sequence[str]) -> list[str]:
-    """Everything that the walls leave readable."""
-    return [*library_folders(), *SYSTEM, *DEVICES, *package_folders(packages)]
+    """Everything that the walls leave readable, without what lies inside something else of it."""
+    found = {os.path.realpath(path) for path in (*library_folders(), *SYSTEM, *DEVICES, *package_folders(packages))}
+    return sorted(path for path in found if not any(path.startswith(f"{other}/") for other in found))
+
+
+def preload(packages: Sequence[str]) -> list[str]:
+    """The modules to load before the first call."""
+    return [*PRELOAD, *packages, *(part for name in packages for part in LAZY_PARTS.get(name, ()))]

@@ -54,14 +54,13 @@ class ToolGame(TextGame):
     A reply either calls tools (`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, OpenAI's JSON, or
     `<search>text</search>` for a tool of one text) or gives the answer, `<answer>...</answer>` or a boxed one; calls go
     first. Reward: the verdict on the answer, less the cost of every call. A reply with neither, or with a call that no
-    tool takes, is illegal; a tool that fails says so in its response. draw: gives each episode its problem.
+    tool takes, is illegal; a tool that fails says so in its response. draw: gives each episode its problem;
+    answers_known: each of them with its right answer.
     Raises ValueError where two tools have one name, or `fenced` names none.
     """
 
     seats = (SEAT,)
-    has_ground_truth = True
     has_anchor = True
-    has_solution = True
 
     def __init__(
         self,
@@ -71,7 +70,9 @@ class ToolGame(TextGame):
         rules: ToolRules | None = None,
         levels: tuple[str, ...] = (),
         can_clone: bool = True,
+        answers_known: bool = True,
     ) -> None:
+        self.has_ground_truth = self.has_solution = answers_known
         self.draw, self.rules, self.levels, self.can_clone = draw, rules or ToolRules(), levels, can_clone
         self._shared = tuple(tools)
         self._tools: dict[str, Tool] = {}
