@@ -19,7 +19,7 @@ from turnwise.envs.sandbox.guest.jobs import GO, STOP
 from turnwise.envs.sandbox.limits import Limits
 from turnwise.envs.sandbox.result import Result, Status
 
-REPORT_WITHIN_S = 2.0
+REPORT_WITHIN_S = 30.0
 """How long the zygote may take to tell how a child ended that hung up."""
 WHY: Mapping[str, tuple[Status, str]] = {
     "cpu": ("timeout", "it took more than {cpu_s:g} s of processor time"),
@@ -46,6 +46,8 @@ class Call:
         """Have one request answered. Raises: ZygoteDied."""
         self._printed, self._dropped, self._answer = bytearray(), 0, bytearray()
         start = time.monotonic()
+        if session:
+            self._command(GO)
         why = self._begin(request, start + self.limits.wall_s) or self._wait(start + self.limits.wall_s)
         self._drain()
         told = None if why else self._read_answer()
@@ -73,7 +75,6 @@ class Call:
 
     def _begin(self, request: Mapping[str, Any], deadline: float) -> str | None:
         """Send the request. Returns: why that failed, or None."""
-        self._command(GO)
         self.control.settimeout(max(0.001, deadline - time.monotonic()))
         try:
             self.control.sendall(pack(dict(request)))

@@ -25,7 +25,7 @@ settings = json.loads(sys.argv[1])
 for name, folder in settings["packages"].items():
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
-sys.path += settings["module_path"]
+sys.path += settings["module_path"]  # at the end: the zygote takes them off again
 from turnwise.envs.sandbox.guest.zygote import main
 main(settings)
 """
@@ -77,7 +77,7 @@ def _start(command: list[str], calls: str, packages: Sequence[str], folder: str 
     settings = {
         "packages": {"turnwise": "", "turnwise.envs": "", "turnwise.envs.sandbox": str(HERE)},
         "module_path": interpreter.module_path(packages),
-        "preload": [*interpreter.PRELOAD, *packages],
+        "preload": interpreter.preload(packages),
         "readable": interpreter.readable(packages),
         "folder": calls,
         "user": NOBODY,

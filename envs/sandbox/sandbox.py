@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from turnwise.envs.sandbox.boundary import TIERS, Boundary, Tier
 from turnwise.envs.sandbox.call import ZygoteDied
+from turnwise.envs.sandbox.errors import SandboxUnavailable
 from turnwise.envs.sandbox.files import Files, encode
 from turnwise.envs.sandbox.interpreter import package_folders
 from turnwise.envs.sandbox.limits import Limits
@@ -167,7 +168,7 @@ class Sandbox:
                 return zygote.fork(session=True)
             except ZygoteDied:
                 self._replace(zygote)
-        return zygote.fork(session=True)
+        raise SandboxUnavailable(DIED)
 
     def _after_fork(self) -> None:
         """The copy in a forked process owns nothing: let go of what is the parent's."""

@@ -33,6 +33,7 @@ class Zygote:
     def __init__(self, tier: Tier, packages: Sequence[str], limits: Limits) -> None:
         self.limits = limits
         self._started, self.boundary = _start(tier, packages, limits)
+        self._orders = [json.dumps({"limits": asdict(limits), "session": one}).encode("ascii") for one in (False, True)]
         self._end = weakref.finalize(self, _end, self._started)
 
     def fork(self, *, session: bool) -> Call:
@@ -40,11 +41,10 @@ class Zygote:
         control, child_control = socket.socketpair()
         report, child_report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         output, child_output = os.pipe()
-        order = json.dumps({"limits": asdict(self.limits), "session": session}).encode("ascii")
         passed = [child_control.fileno(), child_output, child_report.fileno()]
         call = Call(control, output, report, self.limits)
         try:
-            socket.send_fds(self._started.socket, [order], passed, socket.MSG_NOSIGNAL)
+            socket.send_fds(self._started.socket, [self._orders[session]], passed, socket.MSG_NOSIGNAL)
         except OSError:
             call.close()
             raise ZygoteDied from None

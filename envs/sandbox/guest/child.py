@@ -80,9 +80,7 @@ def _prepare(working: str) -> None:
     sys.path.insert(0, working)
     sys.stdin = io.StringIO()
     sys.stdout, sys.stderr = _stream(1), _stream(2)
-    random.seed(0)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(0)
+    random.seed(0)  # in each child: the module draws a new seed after a fork
 
 
 def _stream(descriptor: int) -> io.TextIOWrapper:
@@ -101,8 +99,9 @@ def _serve(place: Place) -> None:
 
 def _answer(request: dict[str, Any], namespace: dict[str, Any], place: Place, call: int) -> dict[str, Any]:
     most = place.limits["output_bytes"]
-    folder.write_files(request["files"], place.folder)
-    importlib.invalidate_caches()
+    if request["files"]:
+        folder.write_files(request["files"], place.folder)
+        importlib.invalidate_caches()
     before = folder.snapshot(place.folder) if request["collect"] else {}
     streams = sys.stdout, sys.stderr
     outcome = execute.run(request["code"], namespace, folder=place.folder, most=most, call=call)

@@ -32,6 +32,8 @@ def main(settings: dict[str, Any]) -> None:
     """Load modules, lock this process, then fork on every order until the host hangs up (then end all children)."""
     for name in settings["preload"]:
         importlib.import_module(name)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
     os.environ.clear()
     os.dup2(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC), child.NULL)
     host = socket.socket(fileno=os.dup(0))
@@ -44,8 +46,9 @@ def main(settings: dict[str, Any]) -> None:
 
 
 def _lock(settings: dict[str, Any]) -> child.Walls:
-    kept = _reach_modules(settings["user"])
-    readable = (*landlock.open_paths(settings["readable"]), *kept)
+    kept = _reach_modules()
+    del sys.path[len(sys.path) - len(settings["module_path"]) :]  # the packages are loaded and know their own folders
+    readable = landlock.open_paths(settings["readable"])
     calls = os.open(settings["folder"], os.O_PATH | os.O_CLOEXEC)
     above = landlock.open_paths([os.path.dirname(settings["folder"])])  # so that the folder itself can be removed
     devices = tuple(landlock.open_paths([os.devnull]))
@@ -56,8 +59,8 @@ def _lock(settings: dict[str, Any]) -> child.Walls:
     return child.Walls(tuple(readable), devices, program, kept)
 
 
-def _reach_modules(user: int) -> tuple[int, ...]:
-    """Where root is dropped and `user` cannot walk to Python's modules (below /root, say), hold their folders open.
+def _reach_modules() -> tuple[int, ...]:
+    """Where root is dropped and others cannot walk to Python's modules (below /root, say), hold their folders open.
 
     A path through /proc/self/fd needs no permission on what lies above. What may be read there is Landlock's to say.
     """
@@ -101,9 +104,11 @@ def _serve(host: socket.socket, walls: child.Walls, calls: str) -> NoReturn:
     """Descriptor -> job, under its report socket and under its process."""
     poll = select.poll()
     poll.register(host, select.POLLIN)
-    number, watch_at = 0, 0.0
+    number = 0
     while True:
         running = any(job.running for job in jobs.values())
+        if not running:
+            watch_at = time.monotonic() + WATCH_MS / 1000
         events = [descriptor for descriptor, _ in poll.poll(WATCH_MS if running else None)]
         for descriptor in events:
             if descriptor in jobs:

@@ -27,9 +27,14 @@ def attempt(probe: Probe, sandbox: Sandbox, world: World) -> Verdict:
     results = _run(probe, fill(probe.codes, world), sandbox)
     last, damage = results[-1], world.damage()
     printed = (last.stdout + (last.value or "")).split()
-    held = OPEN not in printed and not damage and (not probe.stopped or last.status in (*probe.stopped, "timeout"))
+    held = OPEN not in printed and not damage and (not probe.stopped or last.status in _stops(probe, last.tier))
     why = (last.error or "").strip().splitlines()[-1:] or [""]
     return Verdict(held, f"{last.status}: {why[0][:100]}" + (f"; changed {', '.join(damage)}" if damage else ""))
+
+
+def _stops(probe: Probe, tier: str) -> tuple[str, ...]:
+    """What a limit may answer: a machine under load may be slow; Monty lacks most of what the probes need."""
+    return (*probe.stopped, "timeout", *(("error",) if tier == "monty" else ()))
 
 
 def _run(probe: Probe, codes: list[str], sandbox: Sandbox) -> list[Result]:

@@ -39,7 +39,12 @@ PROBES: tuple[Probe, ...] = (
         IGNORE_SIGNALS + "import time\nwhile time.process_time() < 0.8: pass",
         stopped=("timeout",),
     ),
-    probe(TOPIC, "sleep: 2 s", "import time; time.sleep(2)", stopped=("timeout",)),
+    probe(
+        TOPIC,
+        "sleep: 2 s",
+        "import time\nstart = time.monotonic()\ntime.sleep(2)\nassert time.monotonic() - start > 1.9",
+        stopped=("timeout",),
+    ),
     probe(TOPIC, "one long step in C", "sum(range(60_000_000))", stopped=("timeout",)),
     probe(TOPIC, "output: 3 MB", "for _ in range(30): print('A' * 100_000)", stopped=("output",)),
     probe(

@@ -173,6 +173,11 @@ def test_numpy_where_it_is_asked_for(plain: Sandbox) -> None:
         assert sandbox.run(f"import numpy as np\n{draws}").value == sandbox.run(f"import numpy as np\n{draws}").value
 
 
+def test_a_package_of_one_file() -> None:
+    with Sandbox(packages=("typing_extensions",)) as sandbox:
+        assert sandbox.run("import typing_extensions as t; t.Literal[1]").value == "typing.Literal[1]"
+
+
 @settings(max_examples=30, deadline=None)
 @given(code=st.text(max_size=60))
 def test_no_text_breaks_it(plain: Sandbox, code: str) -> None:
