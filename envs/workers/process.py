@@ -17,7 +17,7 @@ from multiprocessing import Pipe
 from typing import Any
 
 from turnwise.envs.core import EnvFailure
-from turnwise.envs.workers.protocol import Answer, Request
+from turnwise.envs.workers.protocol import READY, Answer, Request
 
 # A plain interpreter instead of multiprocessing: it runs no `__main__` of the user's a second time, and inherits
 # neither threads nor locks of torch.
@@ -25,6 +25,7 @@ _MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[3]); from turnwise.envs.workers.serve import main; "
     "main(int(sys.argv[1]), int(sys.argv[2]))"
 )
+COME_UP_S = 120.0
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -45,6 +46,7 @@ class Worker:
         self.owner = os.getpid()
         self._forget: deque[int] = deque()
         self._turn = threading.Lock()
+        self._ready = False
         self._since: float | None = None
         """When the request that is being answered was sent, by the monotonic clock."""
         self._connection, theirs = Pipe()
@@ -104,8 +106,10 @@ class Worker:
 
     def _exchange(self, request: Request, deadline_s: float) -> Answer:
         data = pickle.dumps(request)
-        self._since = time.monotonic()
         try:
+            if not self._ready:
+                self._come_up()
+            self._since = time.monotonic()
             self._connection.send_bytes(data)
             if self._connection.poll(deadline_s):
                 answer: Answer = pickle.loads(self._connection.recv_bytes())
@@ -116,6 +120,12 @@ class Worker:
             reason = f"the worker process died during {request.operation} (exit code {self._process.returncode})"
         self.kill()
         raise EnvFailure(reason)
+
+    def _come_up(self) -> None:
+        """Wait for a process that has just been started; no game's deadline counts that. Raises EOFError."""
+        self._ready = self._connection.poll(COME_UP_S) and self._connection.recv_bytes() == READY
+        if not self._ready:
+            raise EOFError
 
     def kill(self) -> None:
         """End the process and what it has started, at once. A forked child only lets go of its ends of the pipes."""

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from turnwise.envs.core import TextGame
 
+READY = b"ready"
+"""What a worker says first."""
+
 
 class Recipe(NamedTuple):
     """How to build a game."""

@@ -68,6 +68,8 @@ class RemoteGame(TextGame):
         """Texts that came with a step and that nobody has asked for yet."""
         self._heard: set[str] = set()
         """Seats for which there is nothing more to read until somebody plays."""
+        self._silent: frozenset[str] = frozenset()
+        """Seats whose players act without reading, as scripted opponents do: nothing is read for them beforehand."""
 
     # The episode
 
@@ -77,17 +79,20 @@ class RemoteGame(TextGame):
         self._unread, self._heard = {}, set()
         if self._worker is None or not self._worker.usable:
             self._move_in()
-        self._take_in(self._start())
+        self._take_in(self._start((), self._silent))
 
     def observe(self, seat: str) -> str:
         if seat not in self.seats:
             raise ValueError(f"observe needs one of the seats {', '.join(self.seats)}: got {seat!r}")
-        text = self._unread.pop(seat, "")
-        if seat not in self._heard:
-            news = str(self._ask("observe", seat))
-            self._hear(seat, news)
-            text = f"{text}\n{news}" if text and news else text or news
-        return text
+        if self._failure is not None:
+            raise EnvFailure(self._failure)
+        if seat in self._unread:
+            return self._unread.pop(seat)
+        if seat in self._heard:
+            return ""
+        news = str(self._ask("observe", seat))
+        self._hear(seat, news)
+        return news
 
     def legal(self) -> Sequence[str] | None:
         if self._failure is not None:
@@ -95,7 +100,9 @@ class RemoteGame(TextGame):
         return self._view.legal
 
     def play(self, action: str) -> Step:
-        step, view = self._ask("play", action, tuple(self._unread))
+        if self._unread:
+            self._unread_again()
+        step, view = self._ask("play", action, self._silent)
         self._moves.append(Move("play", action))
         self._heard.clear()
         self._take_in(view)
@@ -119,6 +126,16 @@ class RemoteGame(TextGame):
         if news:  # reading nothing changes nothing
             self._moves.append(Move("observe", seat))
 
+    def _unread_again(self) -> None:
+        """A text was read for a seat that acts without reading: take the reading back, and do so no more."""
+        self._silent |= self._unread.keys()
+        for seat in self._unread:
+            del self._moves[max(at for at, move in enumerate(self._moves) if move == Move("observe", seat))]
+        self._heard -= self._unread.keys()
+        self._unread = {}
+        if self._worker is not None and self._worker.usable:
+            self._repeat()
+
     # The worker
 
     def _ask(self, operation: str, *arguments: Any) -> Any:
@@ -135,13 +152,13 @@ class RemoteGame(TextGame):
             except Elsewhere:
                 self._come_back()
 
-    def _start(self, moves: tuple[Move, ...] = ()) -> View:
+    def _start(self, moves: tuple[Move, ...], silent: frozenset[str]) -> View:
         """Begin the episode in the worker, or in another one where that is stuck."""
         rng = pickle.loads(self._begun or b"")
+        deadline_s = self.start_deadline_s + (self.deadline_s if moves else 0)
         while True:
             try:
-                deadline_s = self.start_deadline_s + (self.deadline_s if moves else 0)
-                view, declared = self._send("start", (self.recipe, rng, moves, not moves), deadline_s)
+                view, declared = self._send("start", (self.recipe, rng, moves, silent), deadline_s)
             except Elsewhere:
                 self._move_in()
             else:
@@ -151,7 +168,11 @@ class RemoteGame(TextGame):
     def _come_back(self) -> None:
         """Be in another worker what this game was in the last one. Raises EnvFailure where it turns out different."""
         self._move_in()
-        view = self._start(tuple(self._moves))
+        self._repeat()
+
+    def _repeat(self) -> None:
+        """Begin the episode anew and make the moves so far."""
+        view = self._start(tuple(self._moves), frozenset(self.seats))
         if (view.seat, view.legal) != (self._view.seat, self._view.legal):
             raise self._fail("the game came out differently when it was played again in another worker")
 

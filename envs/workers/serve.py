@@ -15,7 +15,7 @@ import numpy as np
 
 from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame, Unsupported
 from turnwise.envs.mirror import declarations
-from turnwise.envs.workers.protocol import Answer, Move, Recipe, Request, View
+from turnwise.envs.workers.protocol import READY, Answer, Move, Recipe, Request, View
 
 _LONGEST_REASON = 500  # characters
 
@@ -24,6 +24,7 @@ def main(requests_fd: int, lifeline_fd: int) -> None:
     """Serve until the main process hangs up or is gone."""
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     server, connection = Server(), Connection(requests_fd)
+    connection.send_bytes(READY)
     while True:
         try:
             request = pickle.loads(connection.recv_bytes())
@@ -75,7 +76,7 @@ class Server:
             return Answer("failed", str(error) if isinstance(error, EnvFailure) else last_line(error))
 
     def start(
-        self, number: int, recipe: Recipe, rng: np.random.Generator, moves: tuple[Move, ...], prefetch: bool
+        self, number: int, recipe: Recipe, rng: np.random.Generator, moves: tuple[Move, ...], silent: frozenset[str]
     ) -> tuple[View, dict[str, Any]]:
         """Begin an episode and make these moves in it."""
         game = self.games.get(number)
@@ -87,13 +88,13 @@ class Server:
                 game.play(move.argument)
             else:
                 game.observe(move.argument)
-        return _view(game, prefetch), declarations(game)
+        return _view(game, silent), declarations(game)
 
-    def play(self, number: int, action: str, unread: tuple[str, ...]) -> tuple[Step, View]:
-        """Play, and read the news for the next seat unless what was read for it before is still unread."""
+    def play(self, number: int, action: str, silent: frozenset[str]) -> tuple[Step, View]:
+        """Play, and look at the game for the seat that is next."""
         game = self.games[number]
         rewards, terminated, truncated, info = game.play(action)
-        return Step(dict(rewards), terminated, truncated, dict(info)), _view(game, game.seat not in unread)
+        return Step(dict(rewards), terminated, truncated, dict(info)), _view(game, silent)
 
     def clone(self, number: int, twin: int) -> None:
         """Keep a copy of the game under another number."""
@@ -113,12 +114,13 @@ class Server:
             traceback.print_exc()
 
 
-def _view(game: TextGame, prefetch: bool) -> View:
+def _view(game: TextGame, silent: frozenset[str]) -> View:
+    """silent: seats for which nothing is read."""
     seat = game.seat
     if seat is None:
         return View(None, (), None, game.task, game.level)
     legal = game.legal()
-    news = game.observe(seat) if prefetch else None
+    news = None if seat in silent else game.observe(seat)
     return View(seat, None if legal is None else tuple(legal), news, game.task, game.level)
 
 
