@@ -252,10 +252,13 @@ def test_games_that_are_not_solvable_or_not_ours_are_left_out(stand_in: Path) ->
     rng = np.random.default_rng(0)
     names = {official_world(str(stand_in), "train", None, None, rng).problem.name for _ in range(30)}
     assert names == {"/".join(("train", *first.parts[-2:]))}
-    mark(first, solvable=None)
-    official_world.__globals__["_world"].cache_clear()
+
+
+def test_data_without_a_solvable_game_says_so(stand_in: Path) -> None:
+    for folder in export_games(stand_in, task=CLEAN, games=2):
+        mark(folder, solvable=None)
     with pytest.raises(NoOfficialData, match=r"none of the 2 games of train .* is marked as solvable"):
-        official_world(str(stand_in), "train", None, None, rng)
+        official_world(str(stand_in), "train", None, None, np.random.default_rng(0))
 
 
 def mark(folder: Path, **changes: Any) -> None:
