@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from turnwise.agents.context import Transcript
 from turnwise.agents.sampling import derive_seed
 from turnwise.envs.core import EnvFailure, TextGame
+from turnwise.envs.history import played_game
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
@@ -163,6 +164,7 @@ class _Table:
         "agent",
         "agents",
         "busy",
+        "game",
         "game_key",
         "index",
         "legal",
@@ -182,7 +184,7 @@ class _Table:
     def __init__(self, index: int, plan: Plan, rollout: Rollout) -> None:
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key, self.referee = rollout.referee(plan)
-        self.slow = may_block(self.referee.game)
+        self.game, self.slow = played_game(self.referee.game), may_block(self.referee.game)
         self.agents = self._invite()
         self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
         self.transcripts: dict[str, Transcript] = {}
@@ -255,7 +257,7 @@ class _Table:
             messages=talk,
             seed=derive_seed(self.plan.seed, self.plan.stream, len(self.turns)),
             prompt_ids=prompt,
-            game=referee.game,
+            game=self.game,
         )
         return True
 

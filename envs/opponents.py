@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
+from turnwise.envs.history import played_game
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.records import Message, Reply, Request
 
@@ -48,7 +49,7 @@ class ScriptedOpponent:
 
     def play(self, referee: Referee, rng: np.random.Generator) -> Outcome:
         """Take the policy's action."""
-        return referee.take(self.policy(referee.game, rng))
+        return referee.take(self.policy(played_game(referee.game), rng))
 
 
 class AgentOpponent:
@@ -71,7 +72,7 @@ class AgentOpponent:
         if referee.failure is not None:
             raise EnvFailure(referee.failure)
         seed = int(rng.integers(2**63))
-        request = Request(seat=seat, messages=tuple(self.messages), seed=seed, game=referee.game)
+        request = Request(seat=seat, messages=tuple(self.messages), seed=seed, game=played_game(referee.game))
         (reply,) = self.agent.act([request])
         self.messages.append(Message("assistant", reply.text))
         return referee.submit(reply.text, cut=not reply.finished)
@@ -125,7 +126,7 @@ def _optimal_policy(game: TextGame) -> Callable[[TextGame, np.random.Generator],
     """Perfect play; a game without one is found out now, not in mid-episode."""
     from turnwise.envs.openspiel.optimal import optimal_action  # keeps games without OpenSpiel free of it
 
-    rng = np.random.default_rng(0)
+    rng, game = np.random.default_rng(0), played_game(game)
     game.start(rng)
     try:
         optimal_action(game, rng)

@@ -206,3 +206,10 @@ def summarize(summarizer: Summarizer, text: str, seat: str, seed: int) -> str:
     if not isinstance(summary, str):
         raise TypeError(f"a summarizer returns a text: got {type(summary).__name__}")
     return summary
+
+
+def played_game(game: TextGame) -> TextGame:
+    """The game itself, without what tells its history: for players that look at the game and not at its texts."""
+    while isinstance(game, WithHistory):
+        game = game.game
+    return game

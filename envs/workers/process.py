@@ -112,8 +112,7 @@ class Worker:
             self._since = time.monotonic()
             self._connection.send_bytes(data)
             if self._connection.poll(deadline_s):
-                answer: Answer = pickle.loads(self._connection.recv_bytes())
-                return answer
+                return _unpack(self._connection.recv_bytes())
             reason = f"{request.operation} did not come back within {deadline_s:g} s"
         except (EOFError, OSError):
             self.kill()
@@ -137,3 +136,11 @@ class Worker:
             self._process.wait()
         self._connection.close()
         os.close(self._lifeline)
+
+
+def _unpack(data: bytes) -> Answer:
+    try:
+        answer: Answer = pickle.loads(data)
+    except Exception as error:  # a game may return what only its worker knows
+        return Answer("failed", f"what the game returned cannot be read here: {type(error).__name__}: {error}")
+    return answer

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame, Unsupported
-from turnwise.envs.history import WithHistory
+from turnwise.envs.history import played_game
 from turnwise.envs.mirror import declarations, declare
 from turnwise.envs.workers.pool import WorkerPool, worker_pool
 from turnwise.envs.workers.process import Elsewhere, Worker
@@ -272,6 +272,4 @@ class RemoteGame(TextGame):
 
 def may_block(game: TextGame) -> bool:
     """Does a call of this game wait for a worker?"""
-    while isinstance(game, WithHistory):
-        game = game.game
-    return isinstance(game, RemoteGame)
+    return isinstance(played_game(game), RemoteGame)

@@ -22,6 +22,8 @@ _LONGEST_REASON = 500  # characters
 
 def main(requests_fd: int, lifeline_fd: int) -> None:
     """Serve until the main process hangs up or is gone."""
+    for descriptor in (requests_fd, lifeline_fd):
+        os.set_inheritable(descriptor, False)  # what a game starts must not keep them open
     threading.Thread(target=_die_with_parent, args=(lifeline_fd,), daemon=True).start()
     server, connection = Server(), Connection(requests_fd)
     connection.send_bytes(READY)
