@@ -18,7 +18,7 @@ META = (
     *("notify", "brief", "superbrief", "verbose", "long", "short", "normal", "score", "fullscore", "full", "pronouns"),
     *("nouns", "places", "objects", "enable", "disable", "restrict", "actions", "rules", "purloin", "gonear", "test"),
     *("showme", "showverb", "showheap", "abstract", "tree", "trace", "random", "scope", "relations", "responses"),
-    *("goto", "changes", "routines", "timers", "daemons", "messages", "again", "g", "yes", "y", "no", "no."),
+    *("goto", "changes", "routines", "timers", "daemons", "messages", "again", "g", "yes", "y", "no"),
 )
 """First words that speak to the program, not to the world: they ask yes or no, change what is printed, or undo."""
 _META = frozenset(word[:_DICTIONARY] for word in META)

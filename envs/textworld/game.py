@@ -97,6 +97,7 @@ class TextWorldGame(TextGame):
     def observe(self, seat: str) -> str:
         if seat != PLAYER:
             raise ValueError(f"observe needs the seat {PLAYER}: got {seat!r}")
+        self._begun()
         lines, self._unread = self._unread, []
         if not lines:
             return ""
@@ -151,14 +152,18 @@ class TextWorldGame(TextGame):
 
     def _begin(self, wants: frozenset[str]) -> Scene:
         """The first scene of this episode's game, in an interpreter that tells what is wanted."""
-        if self._number is None:
-            raise RuntimeError("the game has not begun: call start(rng) first")
-        path = self.source.path(self._number)
+        path = self.source.path(self._begun())
         if self._engine is not None and (self._engine.path, self._engine.wants) == (path, wants):
             return self._engine.reset()
         self.close()
         self._engine = Engine(path, wants)
         return self._engine.scene
+
+    def _begun(self) -> int:
+        """The number of this episode's game."""
+        if self._number is None:
+            raise RuntimeError("the game has not begun: call start(rng) first")
+        return self._number
 
     def _running(self, also: frozenset[str] = frozenset()) -> Engine:
         """The interpreter, where the episode is; started again if it is gone or does not tell what is wanted."""
@@ -193,7 +198,7 @@ class TextWorldGame(TextGame):
 
     def ground_truth(self) -> str:
         """Commands that win from the beginning, with commas between them."""
-        self._running()
+        self._begun()
         return ", ".join(self._walkthrough)
 
     def anchor(self) -> str:
@@ -201,9 +206,8 @@ class TextWorldGame(TextGame):
 
         How many commands have been played is no part of it.
         """
-        scene, number = self._running(_STATE).scene, self._number
-        assert number is not None  # for type checkers: something is running
-        parts = (self.source.name(number), str(scene.score), str(scene.quests_met), *scene.facts)
+        scene = self._running(_STATE).scene
+        parts = (self.source.name(self._begun()), str(scene.score), str(scene.quests_met), *scene.facts)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def board(self, seat: str) -> str:
@@ -221,9 +225,10 @@ class TextWorldGame(TextGame):
 
         Raises Unsupported where the game is over, or TextWorld knows no way to win any more.
         """
-        played = len(self._commands)
+        self._begun()
         if self.seat is None:
             raise Unsupported("no command can be played: the game is over")
+        played = len(self._commands)
         if self._walkthrough[:played] == tuple(self._commands):
             rest = self._walkthrough[played:]
             if rest and (not self.admissible or rest[0] in self._scene.commands):

@@ -177,8 +177,9 @@ def test_a_copy_that_moves_leaves_the_original_where_it_was(make: Make) -> None:
 def test_a_game_that_never_began_can_be_copied_and_says_so() -> None:
     game = pickle.loads(pickle.dumps(kinds.custom(level="hard"))).clone()
     assert (game.seat, game.level) == (None, "hard")
-    with pytest.raises(RuntimeError, match="call start"):
-        game.anchor()
+    for ask in (game.anchor, game.ground_truth, game.solution, lambda: game.observe("player_0")):
+        with pytest.raises(RuntimeError, match="call start"):
+            ask()
 
 
 def test_closing_loses_nothing(make: Make) -> None:
