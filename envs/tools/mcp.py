@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -26,7 +28,8 @@ class McpServer:
     server in this process. environment: further variables for the command, which else gets little more than PATH and
     HOME. deadline_s: for one call; a call that takes longer is told to the agent as a failed one, and the server is
     started anew. only: names of the tools to take; None: all. cost, budget: of each tool, see `Tool`.
-    A pickled connection is its settings; the copy opens a connection of its own.
+    A pickled connection is its settings; the copy opens a connection of its own, or takes that of its process where it
+    came from `shared_server`. A connection that nobody holds any more ends.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class McpServer:
         self.server = server if isinstance(server, str) or callable(server) else tuple(server)
         self.environment = dict(environment or {})
         self.deadline_s, self.only, self.cost, self.budget = deadline_s, only, cost, budget
+        self.shared = False
+        """Whether it is the one of its process."""
         self._link: _Link | None = None
         self._lock = threading.Lock()
 
@@ -85,6 +90,7 @@ class McpServer:
         with self._lock:
             if self._link is None or not self._link.alive:
                 self._link = _Link(self._target())
+                weakref.finalize(self, self._link.close)
             return self._link
 
     def _target(self) -> Any:
@@ -106,16 +112,41 @@ class McpServer:
         schema = {"type": "function", "function": function}
         return Tool(schema=schema, run=partial(self.call, listed.name), cost=self.cost, budget=self.budget)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_link", "_lock")}
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        self.__dict__.update(kept)
-        self._link, self._lock = None, threading.Lock()
+    def __reduce__(self) -> tuple[Any, ...]:
+        only = None if self.only is None else tuple(self.only)
+        settings = (self.server, tuple(self.environment.items()), self.deadline_s, only, self.cost, self.budget)
+        return shared_server if self.shared else own_server, settings
 
     def __deepcopy__(self, memo: dict[int, Any]) -> McpServer:
         """Copies of a game share the connection."""
         return self
+
+
+def own_server(
+    server: Server,
+    environment: tuple[tuple[str, str], ...],
+    deadline_s: float,
+    only: tuple[str, ...] | None,
+    cost: float,
+    budget: int | None,
+) -> McpServer:
+    """A connection of its own."""
+    return McpServer(server, environment=dict(environment), deadline_s=deadline_s, only=only, cost=cost, budget=budget)
+
+
+@functools.cache
+def shared_server(
+    server: Server,
+    environment: tuple[tuple[str, str], ...],
+    deadline_s: float,
+    only: tuple[str, ...] | None,
+    cost: float,
+    budget: int | None,
+) -> McpServer:
+    """The one connection of this process with these settings: for servers that keep nothing between calls."""
+    made = own_server(server, environment, deadline_s, only, cost, budget)
+    made.shared = True
+    return made
 
 
 class _Link:

@@ -14,7 +14,7 @@ import numpy as np
 from turnwise.envs.tools.calls import write_answer, write_call
 from turnwise.envs.tools.example_server import PRICES, make_server
 from turnwise.envs.tools.game import ToolGame, ToolRules
-from turnwise.envs.tools.mcp import McpServer, Server, python_server
+from turnwise.envs.tools.mcp import McpServer, Server, own_server, python_server, shared_server
 from turnwise.envs.tools.problem import Problem, Verdict
 
 LEVELS = {"easy": 1, "medium": 2, "hard": 4}
@@ -37,7 +37,7 @@ def mcp_game(
     turns: int = 10,
     level: str = "easy",
     transport: str = "stdio",
-    share: str = "game",
+    share: str = "process",
     prompt: str = "full",
 ) -> ToolGame:
     """Questions and the tools of a server.
@@ -49,8 +49,8 @@ def mcp_game(
         turns: Replies, after which the episode is truncated.
         level: Of the example's questions: easy, medium, hard.
         transport: Of the example: stdio (a process of its own) or memory (in this process).
-        share: One connection for every "game" object, or a new one for every "episode": for servers that keep
-            something between calls, which no other episode may see.
+        share: One connection for a "process", for every "game" object, or a new one for every "episode": for servers
+            that keep something between calls, which no other episode may see.
         prompt: full or compact.
     Reward: 1 where the answer equals the right one but for case and blanks. Raises ValueError, OSError.
     """
@@ -58,7 +58,7 @@ def mcp_game(
         ("level", level, tuple(LEVELS)),
         ("prompt", prompt, tuple(PROMPTS)),
         ("transport", transport, ("stdio", "memory")),
-        ("share", share, ("game", "episode")),
+        ("share", share, ("process", "game", "episode")),
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(allowed)}: got {value!r}")
@@ -66,7 +66,10 @@ def mcp_game(
         raise ValueError("a server of your own and tasks for it come together: give both, or neither for the example")
     if server is None:
         server = make_server if transport == "memory" else python_server("turnwise.envs.tools.example_server")
-    link = McpServer(server, environment=environment, deadline_s=deadline_s, only=only, cost=cost, budget=budget)
+    if not isinstance(server, str) and not callable(server):
+        server = tuple(server)
+    variables, names = tuple((environment or {}).items()), None if only is None else tuple(only)
+    link = (shared_server if share == "process" else own_server)(server, variables, deadline_s, names, cost, budget)
     known = () if tasks is None else read_tasks(tasks)
     draw = McpTasks(link=link, tasks=known, level=level, anew=share == "episode")
     rules = ToolRules(instructions=PROMPTS[prompt], turns=turns, show_schemas=prompt == "full")

@@ -204,7 +204,7 @@ def test_bad_tasks(records: list[dict[str, Any]], message: str, tmp_path: Path) 
     [
         ({"server": "http://x"}, "come together"),
         ({"level": "x"}, "level is one of easy, medium, hard"),
-        ({"share": "world"}, "share is one of game, episode"),
+        ({"share": "world"}, "share is one of process, game, episode"),
     ],
 )
 def test_settings(kwargs: dict[str, Any], message: str) -> None:
