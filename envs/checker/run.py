@@ -40,7 +40,7 @@ def _both_prompts(subject: Subject, check: Check) -> Result:
 def _compact(subject: Subject) -> Subject | None:
     """The twin with the compact prompt; None where there is none, or where not even making one works."""
     try:
-        return subject.compact
+        return None if subject.heavy else subject.compact
     except Exception:  # the verdict on the full prompt says what is wrong
         return None
 
@@ -57,6 +57,7 @@ def _one(subject: Subject, check: Check, run: Run) -> Result:
         verdict, detail = FAILED, str(error)
     except Exception as error:  # official checkers and games raise anything: the verdict says what
         verdict, detail = FAILED, _told(error)
+    subject.release()
     return Result(
         name=check.name,
         group=check.group,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from turnwise.envs.checker.play import Episode, Turn, close, walk
 from turnwise.envs.checker.result import Broken
@@ -21,8 +21,12 @@ LONGEST_EPISODE_S = 60.0
 CHECK_S = 0.05
 """Seconds of play that a check asks for, where the game is quick enough for more than the least."""
 SLOW_TURN_S = 0.01
+HEAVY_S, HEAVY_TURN_S = 0.3, 0.1
+"""Seconds from making an object to its first turn, and of a turn, from which on a game is heavy."""
 SAMPLE_S = 0.3
 """Seconds of play that the shared sample of whole episodes takes."""
+
+Made = TypeVar("Made")
 
 
 class Subject:
@@ -31,6 +35,7 @@ class Subject:
     def __init__(self, target: str | Callable[..., TextGame], **kwargs: Any) -> None:
         self.target, self.kwargs = target, kwargs
         self.name = target if isinstance(target, str) else getattr(target, "__qualname__", str(target))
+        self._made: list[Any] = []
 
     @cached_property
     def spec(self) -> GameSpec | None:
@@ -48,8 +53,19 @@ class Subject:
         given = {**self.kwargs, **more}
         if self.spec is not None:
             in_process = {"worker": False} if self.spec.slow else {}
-            return make_game(self.spec.id, **in_process, **given)
-        return self._maker()(**given)
+            return self._kept(make_game(self.spec.id, **in_process, **given))
+        return self._kept(self._maker()(**given))
+
+    def _kept(self, made: Made) -> Made:
+        """The same, noted for `release`."""
+        self._made.append(made)
+        return made
+
+    def release(self) -> None:
+        """Close all games and views that were made so far."""
+        made, self._made = self._made, []
+        for one in made:
+            one.close()
 
     def _maker(self) -> Callable[..., TextGame]:
         if not isinstance(self.target, str):
@@ -69,21 +85,24 @@ class Subject:
 
         if self.spec is None:
             return TextGameEnv(self.make(), **view)
-        return gymnasium.make(self.spec.id, disable_env_checker=True, **view, **self.kwargs).unwrapped
+        env = gymnasium.make(self.spec.id, disable_env_checker=True, **view, **self.kwargs).unwrapped
+        return self._kept(env)
 
     def aec_env(self, **view: Any) -> Any:
         """The PettingZoo view, as a user would get it."""
         from turnwise.envs.aec_view import TextGameAEC
 
-        return (
-            TextGameAEC(self.make(), **view) if self.spec is None else TextGameAEC(self.spec.id, **view, **self.kwargs)
-        )
+        if self.spec is None:
+            return TextGameAEC(self.make(), **view)
+        return self._kept(TextGameAEC(self.spec.id, **view, **self.kwargs))
 
     def parallel_env(self) -> Any:
         """The PettingZoo view of a game whose seats move at once, as a user would get it."""
         from turnwise.envs.parallel_view import TextGameParallel
 
-        return TextGameParallel(self.make()) if self.spec is None else TextGameParallel(self.spec.id, **self.kwargs)
+        if self.spec is None:
+            return TextGameParallel(self.make())
+        return self._kept(TextGameParallel(self.spec.id, **self.kwargs))
 
     @cached_property
     def compact(self) -> Subject | None:
@@ -101,9 +120,11 @@ class Subject:
     @cached_property
     def sample(self) -> tuple[Episode, ...]:
         """Whole episodes of random play, seeds 0, 1, ...: as many as fit into `SAMPLE_S`, at least 2, at most 20."""
-        referee = self.referee()
         found: list[Episode] = []
         begin = time.perf_counter()
+        referee = self.referee()
+        referee.start(0)
+        self._new_s, begin = time.perf_counter() - begin, time.perf_counter()
         while len(found) < 2 or (time.perf_counter() - begin < SAMPLE_S and len(found) < 20):
             found.append(_to_the_end(referee, len(found)))
             if time.perf_counter() - begin > LONGEST_EPISODE_S / 10:
@@ -113,8 +134,13 @@ class Subject:
 
     @property
     def horizon(self) -> int:
-        """Turns of a short walk: what fits into `CHECK_S`, 10 to 100."""
-        return max(10, min(100, int(CHECK_S / self.turn_s)))
+        """Turns of a short walk: what fits into `CHECK_S`, 10 to 100; 5 where the game is heavy."""
+        return 5 if self.heavy else max(10, min(100, int(CHECK_S / self.turn_s)))
+
+    @property
+    def heavy(self) -> bool:
+        """A new object (a process, a generator) or a turn takes so long that checks ask for few of them."""
+        return bool(self.sample) and (self._new_s > HEAVY_S or self._turn_s > HEAVY_TURN_S)
 
     @property
     def turn_s(self) -> float:
@@ -126,7 +152,8 @@ class Subject:
         """Seeds of a check that plays short walks: 1 of a slow game, 2 to 20 of a quick one."""
         turns = sum(len(one.turns) for one in self.sample) / len(self.sample)
         fitting = int(CHECK_S / (self.turn_s * max(1.0, min(self.horizon, turns))))
-        return range(max(1 if self.turn_s > SLOW_TURN_S else 2, min(20, fitting)))
+        least = 1 if self.heavy or self.turn_s > SLOW_TURN_S else 2
+        return range(max(least, min(20, fitting)))
 
 
 def _to_the_end(referee: Referee, seed: int) -> Episode:
