@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from turnwise.envs.core import EnvFailure, TextGame
-from turnwise.envs.opponents import make_opponents
+from turnwise.envs.opponents import ScriptedOpponent, make_opponents
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import as_game
@@ -53,6 +53,7 @@ class TextGameEnv(gymnasium.Env[str, str]):
         """The learner's seat in this episode."""
         others = self.game.seats if seat == "random" else [name for name in self.game.seats if name != seat]
         self.opponents = make_opponents(opponents, others, self.game)
+        self._talkers = [one for one in self.opponents.values() if not isinstance(one, ScriptedOpponent)]
         self.observation_space = FreeText()
         self.action_space = FreeText(sampler=self.sample_reply)
         self._draws_seat = seat == "random"
@@ -67,7 +68,7 @@ class TextGameEnv(gymnasium.Env[str, str]):
             self.learner = self.game.seats[int(self.np_random.integers(len(self.game.seats)))]
         # What integers(2**63) would draw, at a fifth of its cost: half of all turns of a short game are its first.
         self.referee.start(self.np_random.bit_generator.random_raw() >> 1)
-        for opponent in self.opponents.values():
+        for opponent in self._talkers:
             opponent.start()
         self._transcript, self._over = [], False
         self._unpaid = self._play_opponents()

@@ -17,6 +17,8 @@ def read_action(reply: str, legal: Sequence[str] | None) -> str | None:
     a bare legal name. What equals a legal name but for case and blanks becomes that name; anything else comes back
     as it was written, for the game to refuse. With `legal` None (free text) the whole stripped reply is the action.
     """
+    if legal is not None and reply[:1] == "[" and reply[-1:] == "]" and reply[1:-1] in legal:
+        return reply[1:-1]  # the whole reply is one legal name: what the search below finds, at a third of its cost
     text = after_thought(reply)
     if legal is None:
         return text.strip() or None

@@ -27,14 +27,8 @@ Bools = NDArray[np.bool_]
 Seeds = int | Sequence[int | None] | None
 
 
-class Result(NamedTuple):
-    """What one env returned."""
-
-    observation: str
-    reward: float
-    terminated: bool
-    truncated: bool
-    info: dict[str, Any]
+Result = tuple[str, float, bool, bool, dict[str, Any]]
+"""What one env returned: observation, reward, terminated, truncated, info."""
 
 
 class Batch(NamedTuple):
@@ -124,7 +118,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
             self._do(self._begin, i, seeds[i])
         infos: list[dict[str, Any]] = [{}] * self.num_envs
         for i, result in zip(chosen, self._collect(chosen), strict=True):
-            infos[i] = result.info
+            infos[i] = result[4]
         return tuple(self._texts), gather(infos)
 
     def step(self, actions: Sequence[str]) -> tuple[tuple[str, ...], Floats, Bools, Bools, dict[str, Any]]:
@@ -173,25 +167,24 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         text, info = self.envs[i].reset(seed=seed)
         self._over[i], self._fresh[i], self._steps[i] = False, False, 0
         self._texts[i] = text
-        return Result(text, 0.0, False, False, info)
+        return text, 0.0, False, False, info
 
     def _advance(self, i: int, action: str) -> Result:
         """A step of env i, and what its autoreset mode makes of it."""
         if self._over[i]:
             return self._begin(i, None)
-        text, reward, terminated, truncated, info = self.envs[i].step(action)
+        result = text, reward, terminated, truncated, info = self.envs[i].step(action)
         self._texts[i] = text
-        self._steps[i] += 1
-        if self._steps[i] == self.max_episode_steps:
-            truncated = not terminated
+        if self.max_episode_steps is not None:
+            self._steps[i] += 1
+            truncated = truncated or (self._steps[i] == self.max_episode_steps and not terminated)
         if not (terminated or truncated):
-            return Result(text, reward, False, False, info)
+            return result
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._over[i] = True
-            return Result(text, reward, terminated, truncated, info)
-        begun = self._begin(i, None)
-        last = {"final_obs": text, "final_info": info}
-        return Result(begun.observation, reward, terminated, truncated, {**last, **begun.info})
+            return text, reward, terminated, truncated, info
+        begun, *_, begun_info = self._begin(i, None)
+        return begun, reward, terminated, truncated, {"final_obs": text, "final_info": info, **begun_info}
 
     def _hand_in(self, chosen: list[int], actions: Sequence[str]) -> list[int]:
         for i, action in zip(chosen, actions, strict=True):

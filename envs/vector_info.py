@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def gather(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     dicts are gathered in turn, anything else makes an object array. Envs without the key hold 0 or None.
     """
     batch: dict[str, Any] = {}
-    keys = dict.fromkeys([key for info in infos for key in info])
+    keys = dict.fromkeys(chain.from_iterable(infos))
     alike = set(map(len, infos)) == {len(keys)}
     for key in keys:
         if alike:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import turnwise
 from turnwise.envs.core import TextGame
 from turnwise.envs.gym_view import TextGameEnv
+from turnwise.envs.parsing import read_action
 from turnwise.envs.vector import TextVectorEnv
 from turnwise.envs.vector_info import gather
 
@@ -308,3 +309,22 @@ def test_gathering_loses_no_value_to_the_type_of_the_first() -> None:
     infos = gather([{"x": 1, "y": 1, "z": np.zeros(2)}, {"x": 0.5, "y": "one", "z": np.zeros(3)}, {}])
     assert infos["x"].tolist() == [1.0, 0.5, 0.0] and infos["y"].tolist() == [1, "one", None]
     assert infos["z"].dtype == object and infos["_x"].tolist() == [True, True, False]
+
+
+def test_an_episodes_seed_is_a_draw_of_the_envs_generator(monkeypatch: pytest.MonkeyPatch) -> None:
+    env, seeds = TextGameEnv("Nim-LLM"), []
+    start = env.referee.start
+    monkeypatch.setattr(env.referee, "start", lambda seed: (seeds.append(seed), start(seed)))
+    rng = gym.utils.seeding.np_random(9)[0]
+    for k in range(100):
+        env.reset(seed=9 if k == 0 else None)
+        assert seeds[-1] == rng.integers(2**63)
+        assert env.np_random.integers(5) == rng.integers(5)  # as an opponent draws in between
+
+
+REPLIES = st.text("[] ab}{<>/think", max_size=12)
+
+
+@given(reply=REPLIES | st.sampled_from(["[a]", "[b] [a]", "</think>[a]", "[ a ]", "[A]"]))
+def test_the_short_cut_of_reading_finds_what_the_search_finds(reply: str) -> None:
+    assert read_action(reply, ("a", "ab")) == read_action(f"{reply} ", ("a", "ab"))
