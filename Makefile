@@ -15,7 +15,7 @@ export PYTHON TORCH
 PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-oldest lint types wheel dev ci clean
+.PHONY: help train test test-slow test-oldest check lint types wheel dev ci clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ test-slow: $(VENV)/.test  ## run the tests that take minutes to hours, one at a 
 
 test-oldest:  ## run the default suite with the lowest torch and transformers that pyproject.toml allows
 	.ci/oldest $(ARGS)
+
+check: $(VENV)/.test  ## what every environment promises, for all ids, as a table (ARGS="KuhnPoker-LLM" for one)
+	$(VENV)/bin/turnwise check --jobs $(WORKERS) $(or $(ARGS),--all --json build/check.json)
+	$(if $(ARGS),,$(VENV)/bin/python benchmarks/matrix.py build/check.json)
 
 lint: $(VENV)/.dev  ## ruff: rules and formatting
 	$(VENV)/bin/ruff check .

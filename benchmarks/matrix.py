@@ -1,57 +1,75 @@
-"""Which official checker each environment passes, as a Markdown table.
+"""Which environment keeps which promises, as a Markdown table out of what `turnwise check` found.
 
-python benchmarks/matrix.py
+turnwise check --all --json build/check.json
+python benchmarks/matrix.py build/check.json
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Callable
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
-import gymnasium as gym
-from gymnasium.utils.env_checker import check_env
-from pettingzoo.test import api_test, parallel_api_test, seed_test
-from pettingzoo.utils.conversions import turn_based_aec_to_parallel
-
-import turnwise
+from turnwise.envs.checker.catalogue import GROUPS
+from turnwise.envs.checker.result import FAILED, PASSED
+from turnwise.envs.describe import FLAGS
 from turnwise.envs.registry import GAMES
 
-CHECKS: dict[str, Callable[[str], None]] = {
-    "Gymnasium `check_env`": lambda env_id: check_env(gym.make(env_id).unwrapped),
-    "PettingZoo `api_test`": lambda env_id: api_test(turnwise.aec_env(env_id), num_cycles=200),
-    "PettingZoo `seed_test`": lambda env_id: seed_test(lambda: turnwise.aec_env(env_id), num_cycles=200),
-    "PettingZoo `parallel_api_test` (*)": lambda env_id: parallel_api_test(
-        turn_based_aec_to_parallel(turnwise.aec_env(env_id)), num_cycles=200
-    ),
-}
+NOTHING = "–"
 
 
-def verdict(check: Callable[[str], None], env_id: str) -> str:
-    """`pass`, or the name of what the checker raised."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            check(env_id)
-        except Exception as error:  # a checker may raise anything: its name is the result
-            return f"**{type(error).__name__}**"
-    return "pass"
+def cell(results: list[Mapping[str, Any]]) -> str:
+    """The verdict of a group on one game: `pass`, or the names of what failed; a dash where nothing applies."""
+    failed = [result["name"] for result in results if result["verdict"] == FAILED]
+    if failed:
+        return f"**{', '.join(failed)}**"
+    return "pass" if any(result["verdict"] == PASSED for result in results) else NOTHING
 
 
-def flags(env_id: str) -> str:
-    """The optional members that the game declares."""
-    game = turnwise.make_game(env_id)
-    names = ("zero_sum", "can_clone", "has_anchor", "has_ground_truth", "dense_rewards", "simultaneous")
-    return ", ".join(f"`{name}`" for name in names if getattr(game, name))
+def speed(results: list[Mapping[str, Any]]) -> str:
+    """Turns per second through the referee, to two digits."""
+    found = [result["figures"]["turns per second"] for result in results if "turns per second" in result["figures"]]
+    return f"{float(f'{found[0]:.2g}'):,.0f}" if found else NOTHING
+
+
+def declared(game: Mapping[str, Any]) -> str:
+    """The optional members of a game, in few words."""
+    known = game["capabilities"] or {}
+    held = [flag.removeprefix("has_").replace("_", " ") for flag in FLAGS if known.get(flag)]
+    extra = [name for name in ("levels", "tools") if known.get(name)]
+    return ", ".join([*held, *extra]) or NOTHING
+
+
+def rows(found: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of the table, in the order of the registry."""
+    yield f"| id | declares | {' | '.join(GROUPS)} | turns/s |"
+    yield f"|---|---|{'---|' * len(GROUPS)}---:|"
+    order = {env_id: place for place, env_id in enumerate(GAMES)}
+    for game in sorted(found["games"], key=lambda game: order.get(game["target"], len(order))):
+        groups = [cell([result for result in game["results"] if result["group"] == group]) for group in GROUPS]
+        yield f"| `{game['target']}` | {declared(game)} | {' | '.join(groups)} | {speed(game['results'])} |"
+    for env_id, packages in found["not_installed"].items():
+        yield f"| `{env_id}` | needs {', '.join(packages)} |{f' {NOTHING} |' * (len(GROUPS) + 1)}"
+
+
+def heading(found: Mapping[str, Any]) -> str:
+    """What was checked, with what."""
+    passed = sum(game["passed"] for game in found["games"])
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return (
+        f"{passed} of {len(found['games'])} environments pass, {len(found['not_installed'])} were not installed "
+        f"(Python {found['python']}, {packages}; {found['seconds']:.0f} s)."
+    )
 
 
 def main() -> None:
-    """Print the table."""
-    print("| id | declares |", " | ".join(CHECKS), "|")
-    print("|---|---|" + "---|" * len(CHECKS))
-    for env_id in GAMES:
-        print(f"| `{env_id}` | {flags(env_id)} |", " | ".join(verdict(check, env_id) for check in CHECKS.values()), "|")
+    """Print the heading and the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="what turnwise check wrote with --json")
+    found = json.loads(parser.parse_args().file.read_text(encoding="utf-8"))
+    print(heading(found), "", *rows(found), sep="\n")
 
 
 if __name__ == "__main__":
