@@ -36,7 +36,7 @@ def mcp_game(
     budget: int | None = None,
     turns: int = 10,
     level: str = "easy",
-    transport: str = "stdio",
+    transport: str = "memory",
     share: str = "process",
     prompt: str = "full",
 ) -> ToolGame:
@@ -48,7 +48,7 @@ def mcp_game(
         environment, deadline_s, only, cost, budget: See `McpServer`.
         turns: Replies, after which the episode is truncated.
         level: Of the example's questions: easy, medium, hard.
-        transport: Of the example: stdio (a process of its own) or memory (in this process).
+        transport: Of the example: memory (in this process) or stdio (a process of its own).
         share: One connection for a "process", for every "game" object, or a new one for every "episode": for servers
             that keep something between calls, which no other episode may see.
         prompt: full or compact.

@@ -147,7 +147,7 @@ def test_the_expert_shops(level: str) -> None:
 
 
 def test_the_example_over_stdio_and_its_copy() -> None:
-    game = mcp_game()
+    game = mcp_game(transport="stdio")
     game.start(np.random.default_rng(0))
     game.play("<price>lamp</price>")
     assert game.observe("player_0") == f'<tool_response name="price">\n{PRICES["lamp"]}\n</tool_response>'
