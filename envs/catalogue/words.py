@@ -23,4 +23,10 @@ SPECS: tuple[GameSpec, ...] = (
         family="words",
         summary="Find a word letter by letter.",
     ),
+    GameSpec(
+        id="TwentyQuestions-LLM",
+        entry_point="turnwise.envs.words.twenty_questions:TwentyQuestions",
+        family="words",
+        summary="Find an object by asking what is true of it.",
+    ),
 )

@@ -1,0 +1,1 @@
+"""Games of talk: telling lies apart from truths, and debates with a judge."""
