@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from turnwise.envs.checker.catalogue import GROUPS
+from turnwise.envs.checker.catalogue import CHECKS, GROUPS
 from turnwise.envs.checker.command import main
 
 SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks/matrix.py"
@@ -37,3 +37,10 @@ def test_a_row_per_id(tmp_path: Path) -> None:
     assert "| **secrets** |" in kuhn
     assert talk.startswith("| `SimpleNegotiation-LLM` | zero sum, can clone | pass | pass | pass |")
     assert moon.startswith("| `Moon-LLM` | needs moon-rocket | – |")
+
+
+def test_the_page_for_contributors_lists_every_check() -> None:
+    page = (SCRIPT.parents[1] / "docs/contributing.md").read_text()
+    rows = [f"| `{check.name}` | {check.group} | {check.promise} |" for check in CHECKS]
+    assert [row for row in rows if row not in page] == []
+    assert page.count("\n| `") == len(rows)
