@@ -11,4 +11,10 @@ SPECS: tuple[GameSpec, ...] = (
         family="python",
         summary="Questions with exact answers, 38 families of them, and Python in a sandbox to work them out.",
     ),
+    GameSpec(
+        id="CodeRepair-LLM",
+        entry_point="turnwise.envs.python_tool.repair.game:code_repair",
+        family="python",
+        summary="Small repositories with a bug in them: read, edit, run the tests; hidden tests judge the repair.",
+    ),
 )
