@@ -54,14 +54,15 @@ CHOSEN: Mapping[str, tuple[str, ...]] = {
     "minigrid": ("MiniGrid/Empty-5x5-LLM", "MiniGrid/DoorKey-8x8-LLM", "MiniGrid/BabyAI-GoToLocal-LLM"),
     "textworld": ("TextWorld/CoinCollector-LLM", "TextWorld/Cooking-LLM"),
     "alfworld": ("ALFWorld-LLM",),
+    "bridges": ("Gymnasium/FrozenLake-LLM", "Gymnasium/Taxi-LLM", "ReasoningGym-LLM", "TextArena-LLM"),
 }
 """Family -> what is measured of it by default; of other families everything."""
 IN_FULL = (
-    *("KuhnPoker-LLM", "TicTacToe-LLM", "LeducPoker-LLM", "ConnectFour-LLM", "LiarsDice-LLM", "Nim-LLM"),
+    *("KuhnPoker-LLM", "TicTacToe-LLM", "ConnectFour-LLM", "LiarsDice-LLM", "Nim-LLM"),
     *("SimpleNegotiation-LLM", "Wordle-LLM", "Game2048-LLM", "Bandit-LLM", "Kitchen-LLM", "ALFWorld-LLM"),
     *("MiniGrid/DoorKey-8x8-LLM", "SearchQA-LLM", "Gymnasium/FrozenLake-LLM"),
 )
-"""By default these are played in all four views, others raw and through the referee."""
+"""By default these are played in all four views, others raw and through the referee, OpenSpiel's by name only raw."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "TextWorld/Cooking-LLM": {"worker": False},
     "McpTools-LLM": {"transport": "memory"},
@@ -203,7 +204,7 @@ def measure(player: Player, pace: Pace, clock: Callable[[], float], *, draws: bo
         player.finish(1)
         speeds, turns, games = timed(player, pace, clock, 1)
         twice = timed(player, Pace(pace.seconds, 1), clock, 2)[0] if draws else []
-        starts = time_starts(player, pace.seconds / 4, clock)
+        starts = time_starts(player, pace.seconds / 10, clock)
     finally:
         player.close()
     median = statistics.median(speeds)
@@ -325,7 +326,8 @@ def chosen(arguments: argparse.Namespace) -> list[str]:
 def cases_of(env_id: str, asked: Sequence[str] | None) -> list[Case]:
     """What is measured of an id; asked: views, None for the usual ones."""
     plain = Case(env_id, "raw")
-    usual = ("raw",) if plain.away else tuple(VIEWS) if env_id in IN_FULL else ("raw", "referee")
+    few = plain.away or env_id.startswith("OpenSpiel/")
+    usual = ("raw",) if few else tuple(VIEWS) if env_id in IN_FULL else ("raw", "referee")
     cases = [Case(env_id, view) for view in asked or usual]
     return cases + ([Case(env_id, "raw", VARIANTS[env_id])] if env_id in VARIANTS and not asked else [])
 
