@@ -5,6 +5,8 @@ python -m turnwise.envs.tools.example_server
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 _WARES = "lamp chair table kettle mirror clock basket carpet vase shelf curtain pillow blanket candle ladder stool"
@@ -35,10 +37,23 @@ def total(prices: list[int], counts: list[int]) -> str:
 def make_server() -> Any:
     """The server, not started."""
     from mcp.server import MCPServer
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    def told(function: Callable[..., str]) -> Callable[..., str]:
+        """The same function, with errors that the caller reads; of all others a server tells and logs no more."""
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> str:
+            try:
+                return function(*args, **kwargs)
+            except ValueError as error:
+                raise ToolError(str(error)) from None
+
+        return run
 
     server = MCPServer("turnwise example shop")
     for function in (price, items, total):
-        server.tool()(function)
+        server.tool()(told(function))
     return server
 
 

@@ -154,7 +154,7 @@ def test_the_example_over_stdio_and_its_copy() -> None:
     twin = pickle.loads(pickle.dumps(game))
     for one in (game, twin, game.clone()):
         one.play("<price>moon</price>")
-        assert "error: " in one.observe("player_0")
+        assert "price: the shop has no 'moon'" in one.observe("player_0")
     for one in (game, twin):
         one.draw.link.close()
 
