@@ -20,7 +20,7 @@ class TruthAndDeception(TextGame):
     Args:
         level: easy, medium or hard statements.
         statements: 2 to 4, one of them true.
-        talk_turns: Messages in all before the choice; the deceiver writes first, then they take turns.
+        talk_turns: Messages in all before the choice, 1 to 100; the deceiver writes first, then they take turns.
         prompt: full or compact (compact shows the last message alone).
     Reward: +1 for the guesser and -1 for the deceiver where the choice is true, the reverse where it is not.
     Raises ValueError on a bad argument.
@@ -37,8 +37,8 @@ class TruthAndDeception(TextGame):
             raise ValueError(f"level is one of {', '.join(LEVELS)}: got {level!r}")
         if not isinstance(statements, int) or not 2 <= statements <= MOST_LIES + 1:
             raise ValueError(f"statements is a whole number from 2 to {MOST_LIES + 1}: got {statements!r}")
-        if not isinstance(talk_turns, int) or not 0 <= talk_turns <= 100:
-            raise ValueError(f"talk_turns is a whole number from 0 to 100: got {talk_turns!r}")
+        if not isinstance(talk_turns, int) or not 1 <= talk_turns <= 100:
+            raise ValueError(f"talk_turns is a whole number from 1 to 100: got {talk_turns!r}")
         if prompt not in ("full", "compact"):
             raise ValueError(f"prompt is one of full, compact: got {prompt!r}")
         self.level, self.statements, self.talk_turns, self.compact = level, statements, talk_turns, prompt == "compact"
@@ -54,7 +54,7 @@ class TruthAndDeception(TextGame):
         self._speeches: tuple[Speech, ...] = ()
         self._read = (-1, -1)
         self._choice: str | None = None
-        self.seat = DECEIVER if self.talk_turns else GUESSER
+        self.seat = DECEIVER
 
     def observe(self, seat: str) -> str:
         player = self.seats.index(seat)

@@ -146,7 +146,8 @@ def test_a_game_by_hand() -> None:
 
 
 def test_a_wrong_choice_pays_the_deceiver() -> None:
-    game = started(talk_turns=0)
+    game = started(talk_turns=1)
+    game.play("Trust me.")
     assert game.seat == "player_1"
     wrong = next(number for number in game.legal() or [] if number != game.ground_truth())
     assert game.play(wrong).rewards == {"player_0": 1.0, "player_1": -1.0}
@@ -194,7 +195,7 @@ def test_copies_play_on_alike_and_apart() -> None:
         assert twin.anchor() != game.anchor() and len(game._speeches) == 1
 
 
-@given(st.integers(0, 10_000), st.sampled_from(LEVELS), st.integers(2, 4), st.integers(0, 7))
+@given(st.integers(0, 10_000), st.sampled_from(LEVELS), st.integers(2, 4), st.integers(1, 7))
 def test_random_play_is_zero_sum(seed: int, level: str, statements: int, talk_turns: int) -> None:
     game, rng = started(seed, level=level, statements=statements, talk_turns=talk_turns), np.random.default_rng(seed)
     turns, rewards = 0, {}
@@ -220,7 +221,7 @@ def test_any_text_is_a_message_or_illegal(texts: list[str]) -> None:
     [
         ({"level": "huge"}, "easy, medium, hard"),
         ({"statements": 5}, "from 2 to 4: got 5"),
-        ({"talk_turns": -1}, "from 0 to 100"),
+        ({"talk_turns": 0}, "from 1 to 100"),
         ({"talk_turns": 1.5}, "whole number"),
         ({"prompt": "x"}, "full, compact"),
     ],
