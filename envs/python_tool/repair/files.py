@@ -53,9 +53,9 @@ def _task(record: Any) -> RepairTask:
     for path in tests:
         if path.split("/")[0] != TESTS:
             raise ValueError(f'"tests" lie below {TESTS}/: got {path[:80]!r}')
-    for path in {**files, **hidden}:
-        if path in tests or (path in files and path.split("/")[0] == TESTS):
-            raise ValueError(f"{path[:80]!r} cannot lie in {TESTS}/, or twice")
+    for path in (*files, *hidden):
+        if path in tests or path.split("/")[0] == TESTS or (path in files and path in hidden):
+            raise ValueError(f"{path[:80]!r} cannot lie in {TESTS}/, or be there twice")
     return RepairTask(record["instruction"], files, tests, hidden)
 
 

@@ -19,16 +19,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 __unittest = True  # keeps the frames of this file out of tracebacks
-ALLOWED = frozenset(
-    ["__future__", "abc", "bisect", "calendar", "collections", "copy", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "textwrap", "typing", "unicodedata"]
+_ALLOWED = (
+    "__future__ abc bisect calendar collections copy csv dataclasses datetime decimal enum fractions functools "
+    "heapq itertools json math operator random re statistics string textwrap typing unicodedata"
 )
-DENIED = frozenset(
-    ["eval", "exec", "compile", "open", "input", "breakpoint", "globals", "locals", "vars", "getattr", "setattr", "delattr", "attrgetter", "methodcaller", "exit", "quit", "SystemExit", "BaseException", "KeyboardInterrupt", "sys", "_sys", "os", "_os", "builtins", "bltns", "inspect", "types", "codecs", "importlib", "gc", "linecache", "traceback", "unittest", "threading", "_thread", "io", "_io", "locale", "ctypes", "subprocess", "warnings", "pickle", "marshal", "runpy", "pdb", "shutil", "tempfile", "pathlib", "socket", "signal", "atexit", "site", "weakref", "contextlib", "_collections_abc", "get_type_hints", "ForwardRef", "f_back", "f_locals", "f_globals", "f_builtins", "f_code", "gi_frame", "gi_code", "cr_frame", "ag_frame", "tb_frame", "tb_next", "co_code", "with_traceback"]
+ALLOWED = frozenset(_ALLOWED.split())
+_DENIED = (
+    "eval exec compile open input breakpoint globals locals vars getattr setattr delattr attrgetter methodcaller "
+    "exit quit SystemExit BaseException KeyboardInterrupt sys _sys os _os builtins bltns inspect types codecs "
+    "importlib gc linecache traceback unittest threading _thread io _io locale ctypes subprocess warnings pickle "
+    "marshal runpy pdb shutil tempfile pathlib socket signal atexit site weakref contextlib _collections_abc "
+    "get_type_hints ForwardRef f_back f_locals f_globals f_builtins f_code gi_frame gi_code cr_frame ag_frame "
+    "tb_frame tb_next co_code with_traceback"
 )
-DUNDERS = frozenset(
-    f"__{name}__"
-    for name in ["init", "new", "post_init", "name", "qualname", "class", "doc", "len", "repr", "str", "eq", "ne", "lt", "le", "gt", "ge", "hash", "bool", "iter", "next", "contains", "getitem", "setitem", "delitem", "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "neg", "pos", "abs", "radd", "rsub", "rmul", "call", "enter", "exit"]
+DENIED = frozenset(_DENIED.split())
+_SPECIAL = (
+    "init new post_init name qualname class doc len repr str eq ne lt le gt ge hash bool iter next contains "
+    "getitem setitem delitem add sub mul truediv floordiv mod pow neg pos abs radd rsub rmul call enter exit"
 )
+DUNDERS = frozenset(f"__{name}__" for name in _SPECIAL.split())
 WATCHED = ("builtins", "collections", "contextlib", "difflib", "functools", "linecache", "pprint", "re", "traceback")
 PLAIN = (int, float, complex, bool, str, bytes, type(None))
 LONGEST_MESSAGE = 700  # characters

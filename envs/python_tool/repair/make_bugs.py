@@ -15,7 +15,7 @@ import numpy as np
 from turnwise.envs.python_tool.repair.bugs import Bug, BugTable, inject, undo
 from turnwise.envs.python_tool.repair.mutate import Mutant, mutants
 from turnwise.envs.python_tool.repair.repository import Repository, read_repository, repository_names
-from turnwise.envs.python_tool.repair.testing import Outcome, run_tests
+from turnwise.envs.python_tool.repair.testing import UNFINISHED, Outcome, run_tests
 
 MOST_BUGS, MOST_PAIRS = 24, 16
 SEED = 0
@@ -62,9 +62,9 @@ def _proven(repository: Repository, path: str, mutant: Mutant) -> Bug | None:
     files = {**repository.files, path: mutant.text}
     seen = visible(repository, files)
     failed = [outcome for outcome in seen if not outcome.passed]
-    if not failed or len(failed) == len(seen) or any("did not end" in outcome.message for outcome in failed):
+    if not failed or len(failed) == len(seen) or not _ends_and_fails(seen):
         return None
-    if all(outcome.passed for outcome in hidden(repository, files)):
+    if not _ends_and_fails(hidden(repository, files)):
         return None
     right, wrong = _lines(repository.files[path], mutant)
     return Bug(
@@ -113,8 +113,13 @@ def _fail_together(repository: Repository, first: Bug, second: Bug) -> bool:
         return False
     if repaired != repository.files:
         return False
-    seen = visible(repository, files), hidden(repository, files)
-    return all(any(not outcome.passed for outcome in outcomes) for outcomes in seen)
+    return _ends_and_fails(visible(repository, files)) and _ends_and_fails(hidden(repository, files))
+
+
+def _ends_and_fails(outcomes: tuple[Outcome, ...]) -> bool:
+    """Whether a test fails, and none because of a limit."""
+    failed = [outcome.message for outcome in outcomes if not outcome.passed]
+    return bool(failed) and not any(UNFINISHED in message or "MemoryError" in message for message in failed)
 
 
 def main(names: list[str]) -> None:

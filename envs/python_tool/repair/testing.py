@@ -13,9 +13,10 @@ from turnwise.envs.sandbox.limits import Limits
 from turnwise.envs.sandbox.result import Result
 from turnwise.envs.sandbox.shared import shared_sandbox
 
-LIMITS = Limits(wall_s=20.0, cpu_s=3.0, memory_mb=256, output_bytes=200_000)
+LIMITS = Limits(wall_s=20.0, cpu_s=2.0, memory_mb=256, output_bytes=200_000)
 """Of one file of tests; the processor's time is what ends a loop, the clock is for machines under load."""
 TESTS = "tests"
+UNFINISHED = "the tests did not end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def run_tests(
 
 @lru_cache(maxsize=256)
 def stated_tests(source: str) -> tuple[str, ...]:
-    """`Class.method` of each test that the text of a file states. Raises SyntaxError, ValueError where it is no Python."""
+    """`Class.method` of each test that the text of a file states. Raises SyntaxError, ValueError."""
     return tuple(
         f"{kind.name}.{part.name}"
         for kind in ast.parse(source).body
@@ -84,7 +85,7 @@ def _rows(result: Result, nonce: str) -> list[tuple[str, str, str]]:
     """(state, test, message) of each line of the report. What cannot be read as one is left out."""
     if result.status != "ok" or result.value is None or not result.value.startswith(nonce + "\n"):
         told = (result.error or "").strip().rpartition("\n")[2][:300]
-        return [("broken", "-", f"the tests did not end: {told or result.status}")]
+        return [("broken", "-", f"{UNFINISHED}: {told or result.status}")]
     rows = []
     for line in result.value.splitlines()[1:]:
         state, test, message = (*line.split(" "), "", "")[:3]

@@ -105,12 +105,19 @@ def test_all_kinds_of_bugs_but_a_few_occur() -> None:
 
 def test_mutants_by_hand() -> None:
     source = "def f(a, b):\n    if a < b:\n        return min(a, b) + 1\n    return a - b\n"
-    made = {(mutant.operator, mutant.text[mutant.start : mutant.start + 12]) for mutant in mutants(source)}
-    assert ("comparison", "<= b:\n      ") in made
-    assert ("name", "max(a, b) + ") in made
-    assert ("swap", "b - a\n") in made
-    assert ("constant", "2\n    return") in made and ("constant", "0\n    return") in made
-    assert ("result", "None\n    ret") not in made and ("result", "None\n    retu") in made
+    made = {(mutant.operator, mutant.text.splitlines()[number]) for mutant in mutants(source) for number in (1, 2, 3)}
+    changed = {(operator, line.strip()) for operator, line in made if line not in source.splitlines()}
+    assert changed == {
+        ("comparison", "if a <= b:"),
+        ("name", "return max(a, b) + 1"),
+        ("swap", "return min(b, a) + 1"),
+        ("arithmetic", "return min(a, b) - 1"),
+        ("constant", "return min(a, b) + 0"),
+        ("constant", "return min(a, b) + 2"),
+        ("result", "return None"),
+        ("arithmetic", "return a + b"),
+        ("swap", "return b - a"),
+    }
     assert all(mutant.place == "f" for mutant in mutants(source))
     with pytest.raises(ValueError, match="ASCII"):
         mutants("x = 'é'")
@@ -137,13 +144,13 @@ def test_the_expert_repairs_it(name: str, level: str) -> None:
 
 
 def test_unrepaired_it_is_worth_nothing_or_the_share_of_tests_that_pass() -> None:
-    for reward, worth in (("all", 0.0), ("fraction", 14 / 16)):
+    for reward in ("all", "fraction"):
         game = code_repair(repository="queues", reward=reward)
         game.start(np.random.default_rng(0))
         step = game.play(DONE)
         passed = step.info["tests_passed"]
         assert step.terminated and step.info["solved"] == 0.0 and 0 < passed < step.info["tests"] == 15
-        assert step.rewards == {SEAT: 0.0 if worth == 0.0 else passed / 15}
+        assert step.rewards == {SEAT: 0.0 if reward == "all" else passed / 15}
 
 
 def test_the_levels_say_less_and_less() -> None:
@@ -184,7 +191,7 @@ def game() -> ToolGame:
 
 
 def test_tools_read(game: ToolGame) -> None:
-    assert "caches/recent.py (47 lines)" in say(game, "list_files")
+    assert "caches/recent.py (41 lines)" in say(game, "list_files")
     assert say(game, "view", path="caches/__init__.py") == '  1 """Caches with bounds."""'
     assert say(game, "view", path="caches/recent.py", start=6, end=6) == "  6 class RecentCache:"
     assert say(game, "search", text="class TimedCache") == "caches/timed.py:4: class TimedCache:"
@@ -217,7 +224,7 @@ def test_tools_change_and_test(game: ToolGame) -> None:
         ("view", {"path": "hidden/test_caches_more.py"}, "there is no file"),
         ("view", {"path": "caches/memo.py", "start": 99}, "there is nothing from 99"),
         ("view", {"path": "caches/memo.py", "start": -1}, "there is nothing from -1"),
-        ("edit", {"path": "caches/memo.py", "old": "cache", "new": ""}, "it occurs 7 times"),
+        ("edit", {"path": "caches/memo.py", "old": "cache", "new": ""}, "it occurs 6 times"),
         ("edit", {"path": "caches/memo.py", "old": "zzz", "new": ""}, "it does not occur as it is written"),
         ("edit", {"path": "caches/memo.py", "old": "", "new": "x"}, "exactly once"),
         ("edit", {"path": "tests/test_caches.py", "old": "RecentTest", "new": "x"}, "cannot be changed"),
@@ -305,18 +312,24 @@ def test_it_passes_the_official_checkers() -> None:
 
 # --- files ------------------------------------------------------------------------------------------------------------
 
-TEST = "import unittest\nfrom m import f\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(), %d)\n"
+TEST = """import unittest
+from m import f
+
+class T(unittest.TestCase):
+    def test_f(self):
+        self.assertEqual(f(), 2)
+"""
 TASK = {
     "instruction": "f returns 2",
     "files": {"m.py": "import os\ndef f():\n    return 1\n"},
-    "tests": {"tests/test_m.py": TEST % 2},
+    "tests": {"tests/test_m.py": TEST},
 }
 
 
 def test_tasks_of_one_s_own(tmp_path: Path) -> None:
     path = tmp_path / "tasks.jsonl"
     path.write_text(
-        "\n" + json.dumps({**TASK, "hidden": {"hidden/test_n.py": TEST.replace("class T", "class U") % 2}}) + "\n"
+        "\n" + json.dumps({**TASK, "hidden": {"hidden/test_n.py": TEST.replace("class T", "class U")}}) + "\n"
     )
     made = code_repair(file=str(path), reward="fraction")
     assert not made.has_ground_truth and not made.has_solution and made.levels == ()
@@ -338,7 +351,7 @@ def test_tasks_of_one_s_own(tmp_path: Path) -> None:
         ({**TASK, "tests": {"tests/test_m.py": "def test_f(): pass"}}, "of a class of unittest"),
         ({**TASK, "tests": {"test_m.py": TEST}}, "lie below tests/"),
         ({**TASK, "tests": {"tests/test_m.py": "def ("}}, "line 2: "),
-        ({**TASK, "hidden": {"m.py": TEST}}, "or twice"),
+        ({**TASK, "hidden": {"m.py": TEST}}, "or be there twice"),
         ({**TASK, "instruction": None}, 'a text "instruction"'),
     ],
 )

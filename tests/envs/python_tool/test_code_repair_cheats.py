@@ -39,7 +39,8 @@ frame = sys._getframe()
 while frame:
     nonce = frame.f_locals.get("nonce")
     if nonce:
-        frame.f_globals["Report"].__repr__ = lambda self: nonce + "\\npassed PriceTest.test_price \\npassed PriceTest.test_list "
+        rows = "\\npassed PriceTest.test_price \\npassed PriceTest.test_list "
+        frame.f_globals["Report"].__repr__ = lambda self: nonce + rows
     frame = frame.f_back
 def price(count): return 0
 """
