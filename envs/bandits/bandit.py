@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.bandits.arms import Arms, bernoulli_arms, gaussian_arms, payment_bounds
 from turnwise.envs.bandits.index import Index, regret, ucb_index
 from turnwise.envs.bandits.memory import (
@@ -20,7 +21,6 @@ from turnwise.envs.bandits.memory import (
 )
 from turnwise.envs.bandits.scenarios import MOST_ARMS, SCENARIOS
 from turnwise.envs.core import Step, TextGame
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 
 KINDS = {"bernoulli": bernoulli_arms, "gaussian": gaussian_arms}
 HISTORIES = ("raw", "summary")

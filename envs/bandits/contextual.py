@@ -8,13 +8,13 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.bandits.arms import linear_arms, payment_bounds
 from turnwise.envs.bandits.bandit import HISTORIES
 from turnwise.envs.bandits.index import Index, linucb_index, regret
 from turnwise.envs.bandits.memory import Memory, compact_raw, compact_summary, hint_lines, money, summary_lines
 from turnwise.envs.bandits.scenarios import CONTEXTUAL, MOST_ARMS, MOST_FEATURES
 from turnwise.envs.core import Step, TextGame
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 
 ARMS = {"easy": 10, "hard": 30}
 

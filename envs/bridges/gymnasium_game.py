@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from turnwise.envs.arguments import PROMPTS, one_of
 from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame, Unsupported
 
 SEAT = "player_0"
@@ -59,8 +60,7 @@ class GymnasiumGame(TextGame):
     ) -> None:
         if max_steps < 1:
             raise ValueError(f"max_steps is at least 1: got {max_steps}")
-        if prompt not in ("full", "compact"):
-            raise ValueError(f"prompt is full or compact: got {prompt!r}")
+        one_of("prompt", prompt, PROMPTS)
         self._make, self._kwargs = env_id, dict(env_kwargs or {})
         self.describe, self.rules, self.max_steps, self.compact = describe, rules, max_steps, prompt == "compact"
         self.utility_bounds = bounds

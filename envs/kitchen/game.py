@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame
 from turnwise.envs.kitchen.layouts import DRAWINGS, layout_of
 from turnwise.envs.kitchen.rules import ACTIONS, FULL, Events, opening, tick
 from turnwise.envs.kitchen.texts import FILLED, SERVED, TAKEN, rules, short, shown, told
-from turnwise.envs.puzzles.arguments import PROMPTS, bracketed, need_legal, need_seat, one_of, whole
 
 USES = 2 * FULL + 3
 """Interactions that a served soup takes: every onion taken and put in, plate, soup, hatch."""

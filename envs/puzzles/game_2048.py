@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.puzzles.purse import Purse
 from turnwise.envs.puzzles.tiles import MOVES, Board, empty_cells, largest, put, slide
 

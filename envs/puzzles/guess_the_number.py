@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 
 
 @dataclass(frozen=True, slots=True)

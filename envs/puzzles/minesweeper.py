@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame, Unsupported
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 from turnwise.envs.puzzles.minesweeper_generate import Minefield, Size, generate, most_mines
 from turnwise.envs.puzzles.minesweeper_rules import cell_names, neighbours, opened
 from turnwise.envs.puzzles.purse import Purse

@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame, Unsupported
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, bracketed, need_legal, need_seat, one_of, whole
 from turnwise.envs.puzzles.purse import Purse
 from turnwise.envs.puzzles.sokoban_generate import Size, generate
 from turnwise.envs.puzzles.sokoban_rules import MOVES, OPPOSITE, drawn, moved, on_target

@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 from turnwise.envs.core import Step, TextGame
-from turnwise.envs.puzzles.arguments import PROMPTS, SOLO, need_legal, need_seat, one_of, whole
 from turnwise.envs.puzzles.purse import Purse
 from turnwise.envs.puzzles.sudoku_generate import MOST_EMPTY, Size, generate
 from turnwise.envs.puzzles.sudoku_solver import BOXES, candidates

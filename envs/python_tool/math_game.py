@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
 from turnwise.envs.python_tool.answers import NEEDED, same_mathematics, same_plain
 from turnwise.envs.python_tool.families import FAMILIES
 from turnwise.envs.python_tool.files import read_tasks
 from turnwise.envs.python_tool.puzzle import LEVELS
 from turnwise.envs.python_tool.tool import PythonSession, python_tool
 from turnwise.envs.requirements import require
-from turnwise.envs.sandbox.boundary import TIERS, Tier
+from turnwise.envs.sandbox.boundary import Tier
 from turnwise.envs.sandbox.limits import Limits
 from turnwise.envs.tools.calls import write_answer
 from turnwise.envs.tools.game import ToolGame, ToolRules
@@ -64,17 +65,7 @@ def python_math(
     lists or words; of other files as mathematics, which needs the extra `math`. Raises ValueError on a bad argument.
     """
     names = tuple(FAMILIES) if families is None else tuple(families)
-    for name, value, allowed in (
-        ("level", (level,), LEVELS),
-        ("families", names, tuple(FAMILIES)),
-        ("prompt", (prompt,), tuple(PROMPTS)),
-        ("tier", (tier,), TIERS),
-    ):
-        for one in value:
-            if one not in allowed:
-                raise ValueError(f"{name} is one of {', '.join(allowed)}: got {one!r}")
-    if not names:
-        raise ValueError("families names at least one family: got none")
+    one_of("level", level, LEVELS)
     if file is not None and form != "gsm8k":
         require(f"a file of the form {form}", NEEDED)
     limits = Limits(wall_s=seconds, cpu_s=seconds, memory_mb=memory_mb)
@@ -83,7 +74,7 @@ def python_math(
     return ToolGame(
         draw,
         [python_tool(limits, tier, session=session, cost=call_cost, budget=calls)],
-        rules=ToolRules(instructions=PROMPTS[prompt], turns=turns, show_schemas=prompt == "full", fenced="python"),
+        rules=ToolRules.of(prompt, PROMPTS, turns=turns, fenced="python"),
         levels=LEVELS if file is None else (),
         can_clone=not session,
     )
@@ -96,6 +87,12 @@ class Generated:
     families: tuple[str, ...]
     level: int
     workspace: PythonSession | None
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            raise ValueError("families names at least one family: got none")
+        for name in self.families:
+            one_of("families", name, FAMILIES)
 
     def __call__(self, rng: np.random.Generator) -> Problem:
         name = self.families[rng.integers(len(self.families))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import Any
 
-from turnwise.envs.sandbox.boundary import Tier
+from turnwise.envs.arguments import one_of
+from turnwise.envs.sandbox.boundary import TIERS, Tier
 from turnwise.envs.sandbox.limits import Limits
 from turnwise.envs.sandbox.result import Result
 from turnwise.envs.sandbox.sandbox import Sandbox
@@ -60,7 +61,11 @@ def python_tool(
     cost: float = 0.0,
     budget: int | None = None,
 ) -> Tool:
-    """The tool `python(code)`. session: variables last; the problem's workspace is then a `PythonSession`."""
+    """The tool `python(code)`. session: variables last; the problem's workspace is then a `PythonSession`.
+
+    Raises ValueError for a tier that there is not.
+    """
+    one_of("tier", tier, TIERS)
     run = _run_in_session if session else partial(_run_alone, limits or Limits(), tier)
     schema = function_schema(_run_alone, name="python", skip=2)
     return Tool(schema=schema, run=run, needs_workspace=session, cost=cost, budget=budget)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
+from turnwise.envs.python_tool.tool import python_tool
 from turnwise.envs.search.corpora import read_questions
 from turnwise.envs.search.questions import draw_question
 from turnwise.envs.search.scoring import exact_match, token_f1
 from turnwise.envs.search.sources import Source
-from turnwise.envs.search.world import SIZES, shared_world
+from turnwise.envs.search.world import shared_world
 from turnwise.envs.tools.calls import write_answer
 from turnwise.envs.tools.game import ToolGame, ToolRules
 from turnwise.envs.tools.problem import Draw, Problem, Verdict
@@ -70,33 +72,25 @@ def search_qa(
         prompt: full or compact.
     Raises ValueError on an argument that is none of these.
     """
-    for name, value, allowed in (("level", level, HOPS), ("reward", reward, SCORES), ("prompt", prompt, PROMPTS)):
-        if value not in allowed:
-            raise ValueError(f"{name} is one of {', '.join(allowed)}: got {value!r}")
-    if top_k < 1:
-        raise ValueError(f"top_k is at least 1: got {top_k}")
+    one_of("level", level, HOPS)
+    one_of("reward", reward, SCORES)
     if corpus is not None and questions is None:
         raise ValueError("a corpus of your own needs questions about it: questions=FILE")
-    if corpus is None and not SIZES[0] <= size <= SIZES[1]:
-        raise ValueError(f"size is a number of passages from {SIZES[0]} to {SIZES[1]:,}: got {size}")
     source = Source(size=size, world=world, corpus=corpus, retriever=retriever, embed=embed, deadline_s=deadline_s)
-    draw: Draw = (
-        WorldQuestions(size=size, world=world, level=level, reward=reward)
-        if questions is None
-        else FileQuestions(path=questions, reward=reward)
-    )
+    draw: Draw = FileQuestions(path=questions or "", reward=reward)
+    if questions is None:
+        draw = WorldQuestions(size=size, world=world, level=level, reward=reward)
     tools = [search_tool(source, top_k, cost=search_cost, budget=searches)]
-    rules = ToolRules(instructions=PROMPTS[prompt], turns=turns, show_schemas=prompt == "full")
+    rules = ToolRules.of(prompt, PROMPTS, turns=turns, fenced="python" if python else None)
     if python:
-        from turnwise.envs.python_tool.tool import python_tool
-
         tools.append(python_tool())
-        rules = replace(rules, fenced="python")
     return ToolGame(draw, tools, rules=rules, levels=tuple(HOPS) if questions is None else ())
 
 
 def search_tool(source: Source, top_k: int, *, cost: float = 0.0, budget: int | None = None) -> Tool:
-    """The tool `search` over a source."""
+    """The tool `search` over a source. Raises ValueError where it would return nothing."""
+    if top_k < 1:
+        raise ValueError(f"top_k is at least 1: got {top_k}")
     return Tool(
         schema=function_schema(_search, name="search", skip=2),
         run=partial(_search, source, top_k),

@@ -14,7 +14,7 @@ from turnwise.envs.search.dense import DenseRetriever, Embed
 from turnwise.envs.search.http import HTTPRetriever
 from turnwise.envs.search.passages import Corpus, Retriever
 from turnwise.envs.search.tantivy_index import TantivyRetriever
-from turnwise.envs.search.world import VERSION, shared_world
+from turnwise.envs.search.world import SIZES, VERSION, shared_world
 
 RETRIEVERS = ("bm25", "tantivy", "dense")
 
@@ -37,6 +37,8 @@ class Source:
     """For a server: the longest that a search may take."""
 
     def __post_init__(self) -> None:
+        if self.corpus is None and not SIZES[0] <= self.size <= SIZES[1]:
+            raise ValueError(f"size is a number of passages from {SIZES[0]} to {SIZES[1]:,}: got {self.size}")
         if self.retriever not in RETRIEVERS and not self.retriever.startswith(("http://", "https://")):
             raise ValueError(f"retriever is {', '.join(RETRIEVERS)} or a url: got {self.retriever!r}")
         if (self.embed is not None) != (self.retriever == "dense"):

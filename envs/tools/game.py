@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
 from turnwise.envs.tools.calls import BadCall, Call, read_answer, read_calls, write_answer, write_call
 from turnwise.envs.tools.problem import Draw, Problem
@@ -39,6 +40,15 @@ class ToolRules:
     """(lowest, highest) reward of a verdict, in task units; costs of calls come off it."""
     show_schemas: bool = True
     """Name the tools with their JSON schemas in the first observation; off where a chat template does so."""
+
+    @classmethod
+    def of(cls, prompt: str, wordings: Mapping[str, str], **settings: Any) -> ToolRules:
+        """The rules with the instructions of that wording; the schemas are shown in the full one only.
+
+        Raises ValueError for a wording that there is not.
+        """
+        one_of("prompt", prompt, wordings)
+        return cls(instructions=wordings[prompt], show_schemas=prompt == "full", **settings)
 
     def __post_init__(self) -> None:
         if min(self.turns, self.calls_per_turn, self.response_chars) < 1:

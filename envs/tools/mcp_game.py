@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
 from turnwise.envs.tools.calls import write_answer, write_call
 from turnwise.envs.tools.example_server import PRICES, make_server
 from turnwise.envs.tools.game import ToolGame, ToolRules
@@ -54,14 +55,9 @@ def mcp_game(
         prompt: full or compact.
     Reward: 1 where the answer equals the right one but for case and blanks. Raises ValueError, OSError.
     """
-    for name, value, allowed in (
-        ("level", level, tuple(LEVELS)),
-        ("prompt", prompt, tuple(PROMPTS)),
-        ("transport", transport, ("stdio", "memory")),
-        ("share", share, ("process", "game", "episode")),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} is one of {', '.join(allowed)}: got {value!r}")
+    one_of("level", level, LEVELS)
+    one_of("transport", transport, ("stdio", "memory"))
+    one_of("share", share, ("process", "game", "episode"))
     if (server is None) != (tasks is None):
         raise ValueError("a server of your own and tasks for it come together: give both, or neither for the example")
     if server is None:
@@ -72,7 +68,7 @@ def mcp_game(
     link = (shared_server if share == "process" else own_server)(server, variables, deadline_s, names, cost, budget)
     known = () if tasks is None else read_tasks(tasks)
     draw = McpTasks(link=link, tasks=known, level=level, anew=share == "episode")
-    rules = ToolRules(instructions=PROMPTS[prompt], turns=turns, show_schemas=prompt == "full")
+    rules = ToolRules.of(prompt, PROMPTS, turns=turns)
     return ToolGame(draw, rules=rules, levels=tuple(LEVELS) if tasks is None else ())
 
 

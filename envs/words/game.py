@@ -7,8 +7,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, one_of
 from turnwise.envs.core import IllegalAction, Step, TextGame
-from turnwise.envs.words.guess import SEAT, named, require
+from turnwise.envs.words.guess import SEAT, named
 
 Tried = tuple[tuple[str, str], ...]
 """(guess, marks) of every guess so far."""
@@ -60,7 +61,7 @@ class GuessingGame(TextGame):
     def __init__(
         self, rules: Rules, *, level: str, levels: tuple[str, ...], dense: bool = False, prompt: str = "full"
     ) -> None:
-        require("prompt", prompt, ("full", "compact"))
+        one_of("prompt", prompt, PROMPTS)
         self.rules, self.level, self.levels = rules, level, levels
         self.dense_rewards, self.compact = dense, prompt == "compact"
         self._secret = ""

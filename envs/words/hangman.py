@@ -7,8 +7,9 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, one_of
 from turnwise.envs.core import IllegalAction, Step, TextGame
-from turnwise.envs.words.guess import LONGEST_ECHO, SEAT, named, require
+from turnwise.envs.words.guess import LONGEST_ECHO, SEAT, named
 from turnwise.envs.words.lists import words
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -36,8 +37,8 @@ class Hangman(TextGame):
     def __init__(
         self, *, level: str = "medium", lives: int | None = None, dense: bool = False, prompt: str = "full"
     ) -> None:
-        require("level", level, SETTINGS)
-        require("prompt", prompt, ("full", "compact"))
+        one_of("level", level, SETTINGS)
+        one_of("prompt", prompt, PROMPTS)
         if lives is not None and lives < 1:
             raise ValueError(f"lives is at least 1: got {lives}")
         self.level, self.lives = level, lives or SETTINGS[level][1]

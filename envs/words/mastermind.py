@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
 from turnwise.envs.core import IllegalAction
 from turnwise.envs.words.game import GuessingGame, Tried
-from turnwise.envs.words.guess import LONGEST_ECHO, require
+from turnwise.envs.words.guess import LONGEST_ECHO
 
 SETTINGS = {"easy": (3, 4, 8), "medium": (4, 6, 10), "hard": (5, 8, 12)}
 """Level -> (positions, colours, guesses)."""
@@ -36,7 +37,7 @@ def mastermind(
     Reward: 1 for the code within the guesses, else 0. Knuth's strategy finds each code of 4 of 6 in 5 guesses.
     Raises ValueError on a bad argument.
     """
-    require("level", level, SETTINGS)
+    one_of("level", level, SETTINGS)
     standard = SETTINGS[level]
     given = positions or standard[0], colours or standard[1], guesses or standard[2]
     rules = MastermindRules(*given, duplicates)

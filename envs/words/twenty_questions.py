@@ -9,9 +9,10 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import PROMPTS, one_of
 from turnwise.envs.core import EnvFailure, IllegalAction, Step, TextGame
 from turnwise.envs.parsing import read_action
-from turnwise.envs.words.guess import SEAT, require
+from turnwise.envs.words.guess import SEAT
 from turnwise.envs.words.knowledge import Thing, knowledge
 from turnwise.envs.words.questions import read_question
 
@@ -47,8 +48,8 @@ class TwentyQuestions(TextGame):
     def __init__(
         self, *, level: str = "easy", questions: int = 20, answerer: Answerer | None = None, prompt: str = "full"
     ) -> None:
-        require("level", level, SETTINGS)
-        require("prompt", prompt, ("full", "compact"))
+        one_of("level", level, SETTINGS)
+        one_of("prompt", prompt, PROMPTS)
         if not isinstance(questions, int) or not 1 <= questions <= 1000:
             raise ValueError(f"questions is a whole number from 1 to 1000: got {questions!r}")
         if answerer is not None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from turnwise.envs.arguments import one_of
 from turnwise.envs.core import IllegalAction
 from turnwise.envs.words.game import GuessingGame, Tried
-from turnwise.envs.words.guess import LONGEST_ECHO, require
+from turnwise.envs.words.guess import LONGEST_ECHO
 from turnwise.envs.words.lists import LENGTHS, allowed, words
 
 RIGHT, ELSEWHERE, ABSENT = "G", "Y", "-"
@@ -38,8 +39,8 @@ def wordle(
     Reward: 1 for the word within the guesses, else 0. A guess is a word of the shipped list; any other is illegal.
     Raises ValueError on a bad argument.
     """
-    require("level", level, SETTINGS)
-    require("length", length, (None, *LENGTHS))
+    one_of("level", level, SETTINGS)
+    one_of("length", length, (None, *LENGTHS))
     if guesses is not None and guesses < 1:
         raise ValueError(f"guesses is at least 1: got {guesses}")
     standard = SETTINGS[level]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from turnwise.envs.core import IllegalAction
@@ -13,8 +13,9 @@ PROMPTS = ("full", "compact")
 _SHOWN = 40  # characters of an unusable text that a reason repeats
 
 
-def one_of(name: str, value: Any, known: Sequence[Any]) -> Any:
-    """The value. Raises ValueError where it is none of the known ones."""
+def one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """The value. Raises ValueError where it is none of the allowed ones."""
+    known = list(allowed)
     if value not in known:
         raise ValueError(f"{name} is one of {', '.join(map(str, known))}: got {value!r}")
     return value
