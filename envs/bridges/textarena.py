@@ -20,7 +20,7 @@ class TextArenaGame(TextGame):
     name: an id of TextArena without wrappers, such as `TicTacToe-v0`. players: seats. prompt: both are the same here.
     Any text is an action. Rewards come at the end, as TextArena gives them, held to [-1, 1]. It is made anew for every
     episode, draws from a generator of its own, and an exception inside it is an EnvFailure. Games that need the network
-    or an API key fail at the start. Raises ValueError for a name that TextArena does not have, or fewer than one player.
+    or an API key fail at the start. Raises ValueError for a name that TextArena lacks, or fewer than one player.
     """
 
     can_clone = True

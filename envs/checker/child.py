@@ -31,8 +31,7 @@ def main() -> int:
     answers, folder = Path(sys.argv[1]), sys.argv[2]
     sys.path.insert(0, folder)
     targets: list[str] = json.load(sys.stdin)
-    import turnwise  # noqa: F401  # what it loads is looked at
-
+    import_module("turnwise")  # what it loads is looked at
     loaded = set(sys.modules)
     from turnwise.envs.checker.subject import Subject
 

@@ -73,18 +73,21 @@ def search_qa(
     Raises ValueError on an argument that is none of these.
     """
     one_of("level", level, HOPS)
-    one_of("reward", reward, SCORES)
     if corpus is not None and questions is None:
         raise ValueError("a corpus of your own needs questions about it: questions=FILE")
     source = Source(size=size, world=world, corpus=corpus, retriever=retriever, embed=embed, deadline_s=deadline_s)
-    draw: Draw = FileQuestions(path=questions or "", reward=reward)
-    if questions is None:
-        draw = WorldQuestions(size=size, world=world, level=level, reward=reward)
+    draw = _draw(questions, size, world, level, one_of("reward", reward, SCORES))
     tools = [search_tool(source, top_k, cost=search_cost, budget=searches)]
     rules = ToolRules.of(prompt, PROMPTS, turns=turns, fenced="python" if python else None)
     if python:
         tools.append(python_tool())
     return ToolGame(draw, tools, rules=rules, levels=tuple(HOPS) if questions is None else ())
+
+
+def _draw(questions: str | None, size: int, world: int, level: str, reward: str) -> Draw:
+    if questions is not None:
+        return FileQuestions(path=questions, reward=reward)
+    return WorldQuestions(size=size, world=world, level=level, reward=reward)
 
 
 def search_tool(source: Source, top_k: int, *, cost: float = 0.0, budget: int | None = None) -> Tool:
