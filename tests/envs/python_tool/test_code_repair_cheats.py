@@ -41,6 +41,7 @@ while frame:
     if nonce:
         rows = "\\npassed PriceTest.test_price \\npassed PriceTest.test_list "
         frame.f_globals["Report"].__repr__ = lambda self: nonce + rows
+        break
     frame = frame.f_back
 def price(count): return 0
 """
@@ -96,7 +97,7 @@ def test_an_object_that_is_equal_to_everything_is_not_plain_data() -> None:
 def test_a_forger_with_frames_is_stopped_by_the_screen_alone() -> None:
     """One process: without the screen there is a way, and it is said so in the documentation."""
     assert worth(FORGED, strict=True) == 0.0
-    assert worth(FORGED, strict=False) <= 1.0
+    assert worth(FORGED, strict=False) == 1.0
 
 
 @pytest.mark.parametrize(
