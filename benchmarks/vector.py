@@ -50,9 +50,9 @@ def count_turns(env: Any, steps: int) -> int:
     turns = [0]
     start = Referee.start
 
-    def counting(self: Referee, seed: int) -> None:
+    def counting(self: Referee, *arguments: Any) -> None:
         turns[0] += self.turns
-        start(self, seed)
+        start(self, *arguments)
 
     before = sum(referee.turns for referee in referees)
     Referee.start = counting

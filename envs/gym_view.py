@@ -63,11 +63,19 @@ class TextGameEnv(gymnasium.Env[str, str]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode and let the opponents play up to the learner's first turn."""
+        return self.begin(self.draw(seed))
+
+    def draw(self, seed: int | None = None) -> int:
+        """The first half of `reset`: draw the seed of the next episode, and the learner's seat where it is random."""
         super().reset(seed=seed)
         if self._draws_seat:
             self.learner = self.game.seats[int(self.np_random.integers(len(self.game.seats)))]
         # What integers(2**63) would draw, at a fifth of its cost: half of all turns of a short game are its first.
-        self.referee.start(self.np_random.bit_generator.random_raw() >> 1)
+        return int(self.np_random.bit_generator.random_raw()) >> 1
+
+    def begin(self, seed: int, rng: np.random.Generator | None = None) -> tuple[str, dict[str, Any]]:
+        """The second half of `reset`: begin the episode of this seed. rng: as in `Referee.start`."""
+        self.referee.start(seed, rng)
         for opponent in self._talkers:
             opponent.start()
         self._transcript, self._over = [], False

@@ -65,14 +65,15 @@ class Referee:
         self._notices: dict[str, str] = {}
         self._read: dict[str, str] = {}
 
-    def start(self, seed: int) -> None:
+    def start(self, seed: int, rng: np.random.Generator | None = None) -> None:
         """Begin an episode; everything in it follows from the seed and the replies.
 
-        Where the environment fails here already, the episode is over at once: `status` is "env_error".
+        rng: what `default_rng(seed)` makes, where the caller has it already. Where the environment fails here, the
+        episode is over at once: `status` is "env_error".
         """
         self.failure = None
         try:
-            self.game.start(np.random.default_rng(seed))
+            self.game.start(np.random.default_rng(seed) if rng is None else rng)
             self.seat = self.game.seat
         except EnvFailure as error:
             self.failure, self.seat = str(error), None

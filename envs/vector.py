@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from turnwise.envs.core import TextGame
 from turnwise.envs.gym_view import TextGameEnv
+from turnwise.envs.seeding import generators
 from turnwise.envs.spaces import FreeText
 from turnwise.envs.vector_info import gather
 from turnwise.envs.workers import may_block
@@ -29,6 +30,8 @@ Seeds = int | Sequence[int | None] | None
 
 Result = tuple[str, float, bool, bool, dict[str, Any]]
 """What one env returned: observation, reward, terminated, truncated, info."""
+Job = Callable[[Sequence[int], Any], list[Result]]
+"""(envs, one argument for each) -> what they returned."""
 
 
 class Batch(NamedTuple):
@@ -114,8 +117,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         """
         chosen, seeds = self._chosen(options), self._seeds(seed)
         self._collect([i for i in chosen if i in self._futures or i in self._results])
-        for i in chosen:
-            self._do(self._begin, i, seeds[i])
+        self._do(self._begin, chosen, [seeds[i] for i in chosen])
         infos: list[dict[str, Any]] = [{}] * self.num_envs
         for i, result in zip(chosen, self._collect(chosen), strict=True):
             infos[i] = result[4]
@@ -132,10 +134,10 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         """Give some envs their replies and wait for all of these; the batch is in their order. Raises as `send`."""
         chosen = [int(index) for index in indices]
         self._check(chosen, actions)
-        if self._threads is not None:
-            return _batch(chosen, self._collect(self._hand_in(chosen, actions)))
-        results = [self._advance(i, action) for i, action in zip(chosen, actions, strict=True)]
-        return _batch(chosen, results)
+        if self._threads is None:
+            return _batch(chosen, self._advance(chosen, actions))
+        self._do(self._advance, chosen, actions)
+        return _batch(chosen, self._collect(chosen))
 
     def send(self, indices: Sequence[int], actions: Sequence[str]) -> list[int]:
         """Hand in replies, and return the envs without waiting for games in workers.
@@ -145,7 +147,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         """
         chosen = [int(index) for index in indices]
         self._check(chosen, actions)
-        return self._hand_in(chosen, actions)
+        self._do(self._advance, chosen, actions)
+        return chosen
 
     def recv(self, min_ready: int = 1) -> Batch:
         """Results of `send`, as soon as there are `min_ready` of them, or all that are owed if these are fewer.
@@ -161,18 +164,34 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
         ready = sorted(self._results)
         return _batch(ready, self._collect(ready))
 
-    # One env
+    # What happens to some envs
 
-    def _begin(self, i: int, seed: int | None) -> Result:
-        text, info = self.envs[i].reset(seed=seed)
-        self._over[i], self._fresh[i], self._steps[i] = False, False, 0
-        self._texts[i] = text
-        return text, 0.0, False, False, info
+    def _begin(self, chosen: Sequence[int], seeds: Sequence[int | None]) -> list[Result]:
+        """Begin an episode in each; seeds: of their generators."""
+        envs = [self.envs[i] for i in chosen]
+        drawn = [env.draw(seed) for env, seed in zip(envs, seeds, strict=True)]
+        results: list[Result] = []
+        for i, env, seed, rng in zip(chosen, envs, drawn, generators(drawn), strict=True):
+            self._texts[i], info = env.begin(seed, rng)
+            self._over[i], self._fresh[i], self._steps[i] = False, False, 0
+            results.append((self._texts[i], 0.0, False, False, info))
+        return results
 
-    def _advance(self, i: int, action: str) -> Result:
-        """A step of env i, and what its autoreset mode makes of it."""
-        if self._over[i]:
-            return self._begin(i, None)
+    def _advance(self, chosen: Sequence[int], actions: Sequence[str]) -> list[Result]:
+        """Step each, or begin an episode, as the autoreset mode has it."""
+        over = [i for i in chosen if self._over[i]]
+        begun = dict(zip(over, self._begin(over, [None] * len(over)), strict=True))
+        results = [begun[i] if i in begun else self._step(i, action) for i, action in zip(chosen, actions, strict=True)]
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            ended = [k for k, i in enumerate(chosen) if self._over[i]]
+            again = self._begin([chosen[k] for k in ended], [None] * len(ended))
+            for k, (text, *_, info) in zip(ended, again, strict=True):
+                last, reward, terminated, truncated, last_info = results[k]
+                info = {"final_obs": last, "final_info": last_info, **info}
+                results[k] = (text, reward, terminated, truncated, info)
+        return results
+
+    def _step(self, i: int, action: str) -> Result:
         result = text, reward, terminated, truncated, info = self.envs[i].step(action)
         self._texts[i] = text
         if self.max_episode_steps is not None:
@@ -180,23 +199,16 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
             truncated = truncated or (self._steps[i] == self.max_episode_steps and not terminated)
         if not (terminated or truncated):
             return result
-        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            self._over[i] = True
-            return text, reward, terminated, truncated, info
-        begun, *_, begun_info = self._begin(i, None)
-        return begun, reward, terminated, truncated, {"final_obs": text, "final_info": info, **begun_info}
+        self._over[i] = True
+        return text, reward, terminated, truncated, info
 
-    def _hand_in(self, chosen: list[int], actions: Sequence[str]) -> list[int]:
-        for i, action in zip(chosen, actions, strict=True):
-            self._do(self._advance, i, action)
-        return chosen
-
-    def _do(self, job: Callable[[int, Any], Result], i: int, argument: Any) -> None:
-        """Now where a call cannot block, else in a thread."""
+    def _do(self, job: Job, chosen: Sequence[int], what: Sequence[Any]) -> None:
+        """At once where a call cannot block, else each env in a thread."""
         if self._threads is None:
-            self._results[i] = job(i, argument)
-        else:
-            self._futures[i] = self._threads.submit(job, i, argument)
+            self._results.update(zip(chosen, job(chosen, what), strict=True))
+            return
+        for i, argument in zip(chosen, what, strict=True):
+            self._futures[i] = self._threads.submit(_do_one, job, i, argument)
 
     def _take_finished(self) -> None:
         for i in [i for i, future in self._futures.items() if future.done()]:
@@ -289,6 +301,10 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
     def _sample(self, i: int, rng: np.random.Generator) -> str | None:
         """A legal reply; None (noise) for an env that plays in a thread now, or whose reply will be ignored."""
         return None if i in self._futures else self.envs[i].sample_reply(rng)
+
+
+def _do_one(job: Job, i: int, argument: Any) -> Result:
+    return job([i], [argument])[0]
 
 
 def _batch(chosen: Sequence[int], results: Sequence[Result]) -> Batch:

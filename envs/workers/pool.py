@@ -9,7 +9,7 @@ import threading
 from turnwise.envs.workers.process import Worker
 
 MOST_BY_DEFAULT = 4
-PATIENCE_S = 2.0
+PATIENCE_S = 5.0
 
 
 class WorkerPool:

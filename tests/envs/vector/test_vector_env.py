@@ -314,7 +314,7 @@ def test_gathering_loses_no_value_to_the_type_of_the_first() -> None:
 def test_an_episodes_seed_is_a_draw_of_the_envs_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     env, seeds = TextGameEnv("Nim-LLM"), []
     start = env.referee.start
-    monkeypatch.setattr(env.referee, "start", lambda seed: (seeds.append(seed), start(seed)))
+    monkeypatch.setattr(env.referee, "start", lambda seed, rng: (seeds.append(seed), start(seed, rng)))
     rng = gym.utils.seeding.np_random(9)[0]
     for k in range(100):
         env.reset(seed=9 if k == 0 else None)
