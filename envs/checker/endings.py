@@ -43,7 +43,8 @@ def terminated_or_truncated(subject: Subject) -> None:
 
 def _nothing_after_the_end(subject: Subject) -> None:
     referee = subject.referee()
-    for _ in walk(referee, 0, limit=max(len(episode.turns) for episode in subject.sample)):
+    turns, seed = min((len(episode.turns), seed) for seed, episode in enumerate(subject.sample) if episode.ended)
+    for _ in walk(referee, seed, limit=turns):
         pass
     game = referee.game
     if referee.seat is not None:
@@ -108,7 +109,8 @@ def seat_balance(subject: Subject) -> Figures:
     episodes = [dict(episode.returns) for episode in _ended(subject)]
     referee, begin = subject.referee(), time.perf_counter()
     longest = max(len(episode.turns) for episode in subject.sample)
-    while time.perf_counter() - begin < CHECK_S and len(episodes) < MOST_EPISODES:
+    quick = longest * subject.turn_s < CHECK_S
+    while quick and time.perf_counter() - begin < CHECK_S and len(episodes) < MOST_EPISODES:
         more = play_episode(referee, len(episodes), limit=4 * longest)
         episodes += [dict(more.returns)] if more.ended else []
     means = {seat: sum(returns[seat] for returns in episodes) / len(episodes) for seat in referee.game.seats}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,11 +35,13 @@ def solutions_solve(subject: Subject) -> Figures:
     """The actions of `solution()` are legal, end the episode, and pay no less than random play from the same seed."""
     if not subject.make().has_solution:
         raise NotApplicable("has_solution is False")
-    returns = []
+    returns, spent = [], 0.0
     for seed in subject.seeds:
         referee = subject.referee()
         referee.start(seed)
+        begin = time.perf_counter()
         plan = _plan(referee.game)
+        spent = max(spent, time.perf_counter() - begin)
         require(_plan(referee.game) == plan, "asking for the solution changes nothing: a second call gave another one")
         for number, action in enumerate(plan):
             require(
@@ -59,7 +62,7 @@ def solutions_solve(subject: Subject) -> Figures:
             f"the solution pays no less than random play: {value:g} against {by_chance:g} with seed {seed}",
         )
         returns.append(value)
-    return {"return": sum(returns) / len(returns)}
+    return {"return": sum(returns) / len(returns), "slowest ms": 1000 * spent}
 
 
 def _plan(game: TextGame) -> tuple[str, ...]:

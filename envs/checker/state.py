@@ -96,7 +96,7 @@ def _midway(subject: Subject) -> Iterator[TextGame]:
 
 def _copies_play_on(subject: Subject, copier: Copier, what: str) -> None:
     for seed in subject.seeds:
-        for moment in (1,) if subject.heavy else (0, 1, 2, subject.horizon // 2):
+        for moment in (0, 1, 2, subject.horizon // 2) if subject.quick else (1,):
             _one_copy(subject, copier, what, seed, moment)
 
 

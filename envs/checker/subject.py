@@ -143,6 +143,11 @@ class Subject:
         return bool(self.sample) and (self._new_s > HEAVY_S or self._turn_s > HEAVY_TURN_S)
 
     @property
+    def quick(self) -> bool:
+        """A short walk takes no time to speak of, so that checks may ask for many."""
+        return self.turn_s * self.horizon < CHECK_S / 2
+
+    @property
     def turn_s(self) -> float:
         """Seconds of a turn, starts included."""
         return self._turn_s if self.sample else 0.0

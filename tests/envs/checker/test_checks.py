@@ -104,7 +104,7 @@ def test_figures_are_measured() -> None:
     assert balance["player_0"] == -balance["player_1"]
     assert report.find("pettingzoo parallel tests").figures == {"view": "TextGameParallel"}
     assert report.find("secrets").figures["texts traced"] > 10
-    assert check_game(Subject(Hunt), [check_of("solution")]).find("solution").figures == {"return": 1.0}
+    assert check_game(Subject(Hunt), [check_of("solution")]).find("solution").figures["return"] == 1.0
 
 
 def test_a_game_that_cannot_be_made_fails_and_nothing_escapes() -> None:
