@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turnwise.envs.checker.play import clipped, difference, episode, one_turn, player, walk
+from turnwise.envs.checker.play import Turn, clipped, difference, episode, one_turn, player, walk
 from turnwise.envs.checker.play import close as close_walk
 from turnwise.envs.checker.result import Figures, NotApplicable, require
 from turnwise.envs.checker.subject import Subject
@@ -37,8 +37,8 @@ def looking_changes_nothing(subject: Subject) -> None:
     """Boards, anchors, legal actions, answers, solutions and secrets may be asked for: play stays the same."""
     for seed in subject.seeds:
         wanted = episode(subject.referee(), seed, limit=subject.horizon)
-        referee, turns = subject.referee(), []
-        rng = player(seed)
+        referee, rng = subject.referee(), player(seed)
+        turns: list[Turn] = []
         referee.start(seed)
         while referee.seat is not None and referee.turns < subject.horizon:
             _look(referee.game, thoroughly=len(turns) < 2)
