@@ -353,6 +353,7 @@ class _Draft:
             completion_ids=reply.completion_ids,
             logprobs=reply.logprobs,
             topk_entropy=reply.topk_entropy,
+            tool_calls=outcome.info.get("tool_calls", ()),
             weight_version=() if version is None else ((0, version),),
             seconds=reply.seconds,
         )

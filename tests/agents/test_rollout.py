@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import random
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.scripted import scripted_agent
 from turnwise.envs.core import IllegalAction, Step, TextGame
 from turnwise.envs.registry import GAMES, GameSpec
-from turnwise.records import Message, Reply, Request, Turn
+from turnwise.records import Episode, Message, Reply, Request, Turn
 
 Agents = Callable[..., LanguageAgent]
 SEATS = ("player_0", "player_1")
@@ -325,3 +326,13 @@ def test_an_agent_that_owes_a_reply_is_named() -> None:
 def test_concurrency_is_at_least_one() -> None:
     with pytest.raises(ValueError, match="concurrency is at least 1: got 0"):
         Rollout({}, concurrency=0)
+
+
+def test_tool_calls_are_written_down_with_their_turn() -> None:
+    expert = scripted_agent("expert")
+    plan = Plan(id="0", env_id="McpTools-LLM", seed=3, seats={"player_0": "expert"})
+    (episode,) = Rollout({"expert": expert}).collect([plan])
+    price, total, answer = episode.turns
+    assert [json.loads(call)["name"] for call in (*price.tool_calls, *total.tool_calls)] == ["price", "total"]
+    assert answer.tool_calls == () and episode.returns == {"player_0": 1.0}
+    assert Episode.from_json(episode.to_json()) == episode
