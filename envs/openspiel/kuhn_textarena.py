@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 
+from turnwise.envs.arguments import clipped
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
 from turnwise.envs.openspiel.cards import ranks
 
@@ -74,10 +75,10 @@ class TextArenaKuhn(TextGame):
 
     def play(self, action: str) -> Step:
         if self.seat is None:
-            raise IllegalAction(f"{action!r} cannot be played: the game is over")
+            raise IllegalAction(f"{clipped(action)} cannot be played: the game is over")
         if action not in self.legal():
             names = ", ".join(f"[{name}]" for name in self.legal())
-            raise IllegalAction(f"{action!r} is not a legal move now; the legal moves are {names}")
+            raise IllegalAction(f"{clipped(action)} is not a legal move now; the legal moves are {names}")
         mover = self.seats.index(self.seat)
         self._words += (action,)
         self._unread[self.seats[1 - mover]].append(f"{self.seat} {VERBS[action]}.")
