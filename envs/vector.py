@@ -60,7 +60,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], Any]):
     Three ways to step. `step(actions)`: all envs. `step_subset(indices, actions)`: some; the others stay as they are.
     `send(indices, actions)` and `recv(min_ready)`: hand in, then take what is ready; an env is sent its next reply once
     its last result was received. Games in workers are played in threads, so that with send and recv nobody waits for
-    a slow one, and one that hangs or dies is truncated with status "env_error" when its deadline is over.
+    a slow one, and one that hangs or dies is truncated with status "env_error" when its deadline is over. Agents that
+    play the opponents of such games are called from these threads, several at a time.
     """
 
     def __init__(

@@ -65,7 +65,8 @@ class WithHistory(TextGame):
       the turn since then, once a turn.
     The seat's actions stand as they were played, not as the whole replies they were read from, and invalid replies are
     not remembered: the referee's notice of one comes first, then the observation. At the end of the game "board",
-    "diff" and "summary" give the news. Only a seat's own view is told again, so nothing leaks.
+    "diff" and "summary" give the news. Only a seat's own view is told again, so nothing leaks. A summarizer is called
+    from a thread where the game lives in a worker process.
     Raises ValueError where the policy is unknown or does not fit the game.
     """
 
