@@ -5,6 +5,7 @@ python -m turnwise.envs.tools.example_server
 
 from __future__ import annotations
 
+import argparse
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -57,5 +58,13 @@ def make_server() -> Any:
     return server
 
 
+def main() -> None:
+    """Speak over stdio, or over HTTP where a port is given."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, help="serve http://127.0.0.1:PORT/mcp")
+    port = parser.parse_args().port
+    make_server().run(**({} if port is None else {"transport": "streamable-http", "port": port}))
+
+
 if __name__ == "__main__":
-    make_server().run()
+    main()

@@ -71,6 +71,18 @@ def test_a_search_shows_numbered_passages_and_costs() -> None:
     assert game.utility_bounds == (-0.05, 1.0)
 
 
+def test_search_and_python_in_one_environment() -> None:
+    game = search_qa(size=200, python=True, searches=2)
+    game.start(np.random.default_rng(0))
+    assert [schema["function"]["name"] for schema in game.tools()] == ["search", "python"]
+    step = game.play("<search>Krobliokea founding year</search><python>print(1830 + 12)</python>")
+    assert len(step.info["tool_calls"]) == 2
+    text = game.observe("player_0")
+    assert "(1) Krobliokea: " in text and text.endswith('<tool_response name="python">\n1842\n</tool_response>')
+    game.play("```python\nprint('fenced')\n```")
+    assert "\nfenced\n" in game.observe("player_0")
+
+
 def test_a_query_that_finds_nothing_says_so() -> None:
     game = search_qa(size=200)
     game.start(np.random.default_rng(0))

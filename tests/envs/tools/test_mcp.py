@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,30 @@ def test_a_server_process_that_hangs_or_dies_is_started_anew(tmp_path: Path, mon
 def test_a_server_that_cannot_be_reached_is_a_failure_of_the_environment(server: Any) -> None:
     with pytest.raises(EnvFailure, match="the MCP server cannot be reached"):
         McpServer(server).tools()
+
+
+def test_a_server_over_http() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = [*python_server("turnwise.envs.tools.example_server"), "--port", str(port)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            game = mcp_game(
+                server=f"http://127.0.0.1:{port}/mcp", tasks=[{"question": "What is a lamp?", "answer": "37 crowns"}]
+            )
+            for _ in range(100):  # until it listens
+                with contextlib.suppress(EnvFailure):
+                    game.start(np.random.default_rng(0))
+                    break
+                time.sleep(0.1)
+            game.play("<price>lamp</price>")
+            assert game.observe("player_0") == '<tool_response name="price">\n37\n</tool_response>'
+            process.kill()
+            process.wait()
+            game.play("<price>lamp</price>")
+            assert "error: price failed" in game.observe("player_0") or "gave no answer" in game.observe("player_0")
+        finally:
+            process.kill()
 
 
 # --- the environment -------------------------------------------------------------------------------------------------
