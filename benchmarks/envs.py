@@ -296,7 +296,8 @@ def measured_peer(peer: Peer, view: str, ours: Row, pace: Pace) -> dict[str, Any
     if "turns_per_s" in ours:
         row["ratio"] = round(ours["turns_per_s"] / row["turns_per_s"], 2)
         net = [side["us_per_turn"] - side["draw_us"] for side in (row, ours)]
-        row["net_ratio"] = round(net[0] / max(net[1], 1e-3), 2)
+        if all(2 * left > side["us_per_turn"] for left, side in zip(net, (row, ours), strict=True)):
+            row["net_ratio"] = round(net[0] / net[1], 2)  # else the draws were too noisy to be taken off
     return row
 
 
