@@ -31,7 +31,7 @@ def test_the_command_is_a_module_too() -> None:
 
 def test_help_names_every_command(command: Command) -> None:
     shown = command("--help").stdout
-    for name in ("train", "sft", "eval", "list", "report"):
+    for name in ("train", "sft", "eval", "list", "report", "check", "doctor", "new"):
         assert name in shown
         assert command(name, "--help").exit_code == 0
 

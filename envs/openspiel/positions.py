@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
+import pyspiel
+
 from turnwise.envs.openspiel.mean_field import utility_bounds
 from turnwise.envs.openspiel.states import initial_state
 from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, is_open, seat_name
@@ -71,6 +73,7 @@ class Positions:
         self.utility_bounds = utility_bounds(game)
         self.compact, self.show_legal_moves, self.shared = compact, show_legal_moves, shared
         self.introductions = tuple(f"{texts.rules(game)}\n\nYou are {seat}." for seat in self.seats)
+        self._zero_sum = game.get_type().utility == pyspiel.GameType.Utility.ZERO_SUM
         self._known: dict[Hashable, Position] = {}
         self._bytes = 0
         self._root: Position | None = None
@@ -157,7 +160,7 @@ class Positions:
     def _full_text(self, state: SpielState, position: Position, player: int, board: str) -> str:
         lines = [board]
         if position.terminal:
-            lines += [self.words.ending(state, player), _outcome(position.returns[player])]
+            lines += [self.words.ending(state, player), _outcome(position.returns[player], self._zero_sum)]
         elif self.show_legal_moves and position.seat == self.seats[player]:
             lines.append("Legal moves: " + ", ".join(f"[{name}]" for name in position.names))
         return "\n".join(filter(None, lines))
@@ -178,7 +181,10 @@ def _chance(state: SpielState) -> Chance:
     return Chance(tuple(cumulative), tuple(action for action, _ in outcomes))
 
 
-def _outcome(value: float) -> str:
+def _outcome(value: float, zero_sum: bool) -> str:
+    """What the end means for a seat; where not one wins what the other loses, 0 is no draw."""
+    if not zero_sum:
+        return f"The game is over: your result is {value:g}."
     if value == 0:
         return "The game is over: it is a draw."
     return f"The game is over: you {'win' if value > 0 else 'lose'} {abs(value):g}."

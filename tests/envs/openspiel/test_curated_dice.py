@@ -183,7 +183,7 @@ def test_blackjack_in_words() -> None:
         "The dealer takes the 4 of spades.\nThe dealer takes the 10 of clubs.\n"
         "Your cards: Ace of hearts, 5 of diamonds, 9 of clubs. Total: 15.\n"
         "The dealer's cards: 2 of hearts, Queen of diamonds, 4 of spades, 10 of clubs. Total: 26, more than 21.\n"
-        "The game is over: you win 1."
+        "The game is over: your result is 1."
     )
 
 
@@ -195,7 +195,7 @@ def test_blackjack_bust_and_draw() -> None:
     )
     drawn = begun(blackjack(), *cards("HK", "D7", "H7", "DQ"))
     assert drawn.play("stand") == ({"player_0": 0.0}, True, False, {})
-    assert drawn.observe("player_0").endswith("The game is over: it is a draw.")
+    assert drawn.observe("player_0").endswith("The game is over: your result is 0.")
 
 
 def test_blackjack_in_compact_words() -> None:

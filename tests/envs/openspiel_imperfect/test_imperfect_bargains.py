@@ -32,7 +32,7 @@ def test_an_auction_from_the_values_to_the_winner(reach: Reach) -> None:
     reach(game, "4", 0)
     assert game.observe("player_0") == (
         "You win the object.\nThe object is worth 9 to you (player_0). You have bid 6.\n"
-        "Bids: player_0 6, player_1 4.\nThe game is over: you win 3."
+        "Bids: player_0 6, player_1 4.\nThe game is over: your result is 3."
     )
     assert game.observe("player_1").startswith("player_0 wins the object.\n")
 
@@ -64,7 +64,7 @@ def test_an_offer_is_told_in_full_and_taken(reach: Reach) -> None:
     assert game.play("agree").rewards == {"player_0": 1.0, "player_1": 10.0}
     text = game.observe("player_0")
     assert text.startswith("player_1 agrees.\n")
-    assert text.endswith("The offer was accepted.\nThe game is over: you win 1.")
+    assert text.endswith("The offer was accepted.\nThe game is over: your result is 1.")
 
 
 def test_a_late_deal_is_worth_less(reach: Reach) -> None:
@@ -82,7 +82,7 @@ def test_talks_break_off_by_chance_or_run_out(reach: Reach) -> None:
     ended = next(action for action, _ in outcomes if game.state.child(action).is_terminal())
     assert game.observe("player_0") == ""  # chance has still to decide
     reach(game, ended)
-    assert game.observe("player_0").endswith("There was no agreement.\nThe game is over: it is a draw.")
+    assert game.observe("player_0").endswith("There was no agreement.\nThe game is over: your result is 0.")
     assert "The talks break off.\n" in game.observe("player_1")
     short = reach(bargaining(max_turns=1), 0, "keep 0 0 0")
     assert short.state.returns() == [0, 0]
@@ -177,7 +177,8 @@ def test_a_matrix_game_played_once(reach: Reach) -> None:
     reach(game, "cooperate", "defect")
     assert game.state.returns() == [0, 10]
     assert game.observe("player_1").endswith(
-        "player_0 chooses cooperate and gets 0, player_1 chooses defect and gets 10.\nThe game is over: you win 10."
+        "player_0 chooses cooperate and gets 0, player_1 chooses defect and gets 10.\n"
+        "The game is over: your result is 10."
     )
 
 

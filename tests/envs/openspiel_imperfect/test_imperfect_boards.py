@@ -43,7 +43,7 @@ def test_ships_are_placed_shot_at_and_sunk(reach: Reach) -> None:
     reach(game, "A3")
     assert game.state.returns() == [2.5, -0.5]  # 1 + 2 - 0.5 * 1 and 1 - 0.5 * 3
     assert game.observe("player_1").endswith(
-        "Ships sunk: 1 of player_0, 2 of player_1.\nThe game is over: you lose 0.5."
+        "Ships sunk: 1 of player_0, 2 of player_1.\nThe game is over: your result is -0.5."
     )
     assert not game.zero_sum
 
@@ -105,7 +105,7 @@ def test_coins_are_taken_and_squared(reach: Reach) -> None:
     assert game.state.returns() == [2, 2]  # 1 for the own colour, 1 for the other's
     text = game.observe("player_1")
     assert "player_0 stays.\n" in text
-    assert text.endswith("The colours: player_0 likes c, player_1 likes a.\nThe game is over: you win 2.")
+    assert text.endswith("The colours: player_0 likes c, player_1 likes a.\nThe game is over: your result is 2.")
 
 
 def test_a_coin_that_nobody_likes_costs_both(reach: Reach) -> None:

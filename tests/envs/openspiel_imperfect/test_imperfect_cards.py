@@ -142,7 +142,7 @@ def test_hanabi_from_a_hint_to_the_full_score(reach: Reach) -> None:
     assert "Information tokens: 8." in game.observe("player_0")  # the red firework is finished
     reach(game, "play 1")
     assert game.state.returns() == [4, 4]
-    assert game.observe("player_1").endswith("Score: 4.\nThe game is over: you win 4.")
+    assert game.observe("player_1").endswith("Score: 4.\nThe game is over: your result is 4.")
 
 
 def test_hanabi_with_no_lives_left_is_worth_nothing(reach: Reach) -> None:
@@ -152,7 +152,7 @@ def test_hanabi_with_no_lives_left_is_worth_nothing(reach: Reach) -> None:
     assert game.state.returns() == [2, 2]
     reach(game, "play 1")
     assert game.state.returns() == [0, 0]
-    assert game.observe("player_0").endswith("Score: 0, because all lives are lost.\nThe game is over: it is a draw.")
+    assert game.observe("player_0").endswith("because all lives are lost.\nThe game is over: your result is 0.")
     assert "player_0 plays its card 1, yellow 2; it does not fit, and a life is lost." in game.observe("player_1")
 
 
