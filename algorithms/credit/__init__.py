@@ -1,7 +1,7 @@
 """What is a turn worth? One file per answer; `CREDITS` finds them by name.
 
-Every method has a frozen settings record and one function of one signature:
-`credit(episodes, state, settings, learner="policy") -> (one list per episode of float or None per turn, new state)`.
+Every method has a frozen settings record, one function of one signature,
+`credit(episodes, state, settings, learner="policy") -> CreditResult`, and says what it needs of the episodes.
 Pure numbers in float64 on the host: no torch, no tokens, no model.
 """
 
@@ -21,6 +21,8 @@ class Credit(NamedTuple):
 
     settings: type[Any]
     function: Callable[..., CreditResult]
+    needs: tuple[str, ...] = ()
+    """Names out of `turnwise.algorithms.needs.NEEDS`."""
 
 
 CREDITS: dict[str, Credit] = {

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from turnwise.records import Episode, Turn
 
-TurnCredit: TypeAlias = list[list[float | None]]
-"""One list per episode, one entry per turn: an advantage in task units, or None where the turn is not trained."""
+Advantage: TypeAlias = float | tuple[float, ...] | None
+"""Of one turn, in task units: one number for all of its tokens, one per token, or None where it is not trained."""
 
-CreditResult: TypeAlias = tuple[TurnCredit, dict[str, Any]]
-"""The credit of a batch and the state (fit for JSON) to hand to the next batch."""
+TurnCredit: TypeAlias = list[list[Advantage]]
+"""One list per episode, one entry per turn."""
+
+
+class CreditResult(NamedTuple):
+    """What a credit method makes of a batch of episodes."""
+
+    advantages: TurnCredit
+    state: dict[str, Any]
+    """Fit for JSON: to hand to the next batch."""
+    targets: TurnCredit | None = None
+    """What a critic is to predict before each turn or token, laid out as the advantages; None without a critic."""
+    metrics: Mapping[str, float] = {}
+    """Figures for the log."""
+
 
 FINISHED = ("ok", "truncated")
 

@@ -100,7 +100,7 @@ def credit(
         eps=settings.eps,
         singleton=settings.singleton,
     )
-    return credit_by_group(episodes, learner, estimate, settings.keep_equal), {}
+    return CreditResult(credit_by_group(episodes, learner, estimate, settings.keep_equal), {})
 
 
 def _ratio(numerator: Floats, divisor: Floats) -> Floats:

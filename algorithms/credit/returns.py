@@ -40,7 +40,7 @@ def credit(
     What a seat got outside of its own turns (its return less the rewards of its turns: the other side ended the
     game) counts at its last turn. The state is always {}.
     """
-    return [_of_episode(episode, settings.discount, learner) for episode in episodes], {}
+    return CreditResult([_of_episode(episode, settings.discount, learner) for episode in episodes], {})
 
 
 def _of_episode(episode: Episode, discount: float, learner: str) -> list[float | None]:

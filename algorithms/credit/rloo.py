@@ -56,4 +56,5 @@ def credit(
     episodes: Sequence[Episode], state: Mapping[str, Any], settings: RLOOSettings, learner: str = "policy"
 ) -> CreditResult:
     """The leave-one-out advantage of each seat's return on all of its turns. The state is always {}."""
-    return credit_by_group(episodes, learner, partial(leave_one_out, singleton=settings.singleton)), {}
+    estimate = partial(leave_one_out, singleton=settings.singleton)
+    return CreditResult(credit_by_group(episodes, learner, estimate), {})

@@ -16,7 +16,7 @@ from turnwise.records import SCHEMA_VERSION, Episode, RecordError, episode_from_
 
 VERSION_KEY = b"turnwise.schema_version"
 JSON_COLUMNS = ("env_kwargs", "metadata")
-MAP_COLUMNS = ("seats", "returns")
+MAP_COLUMNS = ("seats", "returns", "end_values")
 
 
 def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> None:
@@ -80,10 +80,16 @@ def _to_row(episode: Episode) -> dict[str, Any]:
     for name in JSON_COLUMNS:
         row[name] = json.dumps(row[name], ensure_ascii=False)
     for name in MAP_COLUMNS:
-        row[name] = list(row[name].items())
+        row[name] = _pairs(row[name])
+    if row["reward_parts"] is not None:
+        row["reward_parts"] = [(part, _pairs(amounts)) for part, amounts in row["reward_parts"].items()]
     for turn in row["turns"]:
         turn["weight_version"] = [{"start": start, "version": version} for start, version in turn["weight_version"]]
     return row
+
+
+def _pairs(mapping: dict[str, float] | None) -> list[tuple[str, float]] | None:
+    return None if mapping is None else list(mapping.items())
 
 
 def _from_row(row: dict[str, Any]) -> Episode:
@@ -91,7 +97,9 @@ def _from_row(row: dict[str, Any]) -> Episode:
         for name in JSON_COLUMNS:
             row[name] = json.loads(row[name])
         for name in MAP_COLUMNS:
-            row[name] = dict(row[name])
+            row[name] = None if row[name] is None else dict(row[name])
+        if row["reward_parts"] is not None:
+            row["reward_parts"] = {part: dict(amounts) for part, amounts in row["reward_parts"]}
         for turn in row["turns"]:
             turn["weight_version"] = [(span["start"], span["version"]) for span in turn["weight_version"]]
     except (KeyError, TypeError, ValueError) as error:
@@ -116,7 +124,9 @@ def _schema(pyarrow: Any) -> Any:
         column("env_kwargs", text),
         *(column(name, text, nullable=True) for name in ("task", "level", "group", "parent")),
         column("fork_turn", integer, nullable=True),
-        column("snapshot", text, nullable=True),
+        *(column(name, text, nullable=True) for name in ("snapshot", "ground_truth")),
+        column("end_values", pyarrow.map_(text, real), nullable=True),
+        column("reward_parts", pyarrow.map_(text, pyarrow.map_(text, real)), nullable=True),
         column("metadata", text),
         column("schema_version", integer),
     ]
@@ -139,8 +149,9 @@ def _turn_columns(pyarrow: Any, column: Any) -> list[Any]:
         column("logprobs", pyarrow.list_(column("nats", real))),
         *(
             column(name, pyarrow.list_(column("nats", real)), nullable=True)
-            for name in ("train_logprobs", "topk_entropy")
+            for name in ("topk_entropy", "train_logprobs", "token_entropy", "squared_probs", "reference_logprobs")
         ),
+        column("token_values", pyarrow.list_(column("value", real, nullable=True)), nullable=True),
         *(column(name, real, nullable=True) for name in ("value", "answer_logprob")),
         column("anchor", text, nullable=True),
         column("tool_calls", pyarrow.list_(column("call", text))),

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ROLES = ("system", "user", "assistant", "tool")
 TURN_STATUSES = ("ok", "unparsable", "illegal", "truncated")
@@ -49,6 +49,8 @@ class Request:
     """The same conversation in token ids, for agents that work on tokens."""
     game: Any = None
     """The live `TextGame`, for scripted agents only: a language agent never looks at it."""
+    max_tokens: int | None = None
+    """Most tokens to sample now, below the agent's own limit; None for the agent's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,16 @@ class Turn:
     """Log p of each completion token under the trainer's weights before the update, in nats."""
     topk_entropy: tuple[float, ...] | None = None
     """Entropy over the engine's top candidates at the first k tokens, in nats."""
+    token_entropy: tuple[float, ...] | None = None
+    """Entropy of the trainer's distribution at each completion token before the update, in nats."""
+    squared_probs: tuple[float, ...] | None = None
+    """Sum of the squared probabilities of that distribution, in (0, 1]."""
+    reference_logprobs: tuple[float, ...] | None = None
+    """Log p of each completion token under the reference policy, in nats."""
     value: float | None = None
-    """A critic's estimate before the turn, in task units."""
+    """Estimated return to come before the turn, by a critic or by Monte Carlo, in task units."""
+    token_values: tuple[float | None, ...] | None = None
+    """The same before each completion token; None at a token whose state was not valued."""
     answer_logprob: float | None = None
     """Mean log p of the ground truth's tokens in the context before this turn, in nats."""
     anchor: str | None = None
@@ -111,15 +121,21 @@ class Turn:
             raise RecordError(
                 f"a turn needs one logprob per completion token: got {len(self.logprobs)} logprobs for {tokens} tokens"
             )
-        if self.train_logprobs is not None and len(self.train_logprobs) != tokens:
-            raise RecordError(
-                f"a turn needs one train_logprob per completion token, or None: got {len(self.train_logprobs)} "
-                f"for {tokens} tokens"
-            )
+        for name in PER_TOKEN:
+            column = getattr(self, name)
+            if column is not None and len(column) != tokens:
+                raise RecordError(
+                    f"a turn needs one entry of {name} per completion token, or None: got {len(column)} for "
+                    f"{tokens} tokens"
+                )
         if any(p > 1e-6 or p != p for p in self.logprobs):  # p != p: NaN
             raise RecordError(f"logprobs are at most 0 nats and never NaN: got {max(self.logprobs)}")
         if not math.isfinite(self.reward):
             raise RecordError(f"a turn needs a finite reward: got {self.reward}")
+
+
+PER_TOKEN = ("train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values")
+"""Fields of a turn that have one entry per completion token, or are None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +162,12 @@ class Episode:
     """Index of the first turn that is not the parent's."""
     snapshot: str | None = None
     """Key of a saved environment state to replay from."""
+    ground_truth: str | None = None
+    """The right answer of the episode's task."""
+    end_values: Mapping[str, float] | None = None
+    """Estimated return to come in the state that the episode was cut off in, per seat, in task units."""
+    reward_parts: Mapping[str, Mapping[str, float]] | None = None
+    """What the returns are made of: name of the part -> seat -> its sum over the episode, in task units."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -195,6 +217,10 @@ def episode_to_dict(episode: Episode) -> dict[str, Any]:
     raw = {name: getattr(episode, name) for name in EPISODE_FIELDS}
     for name in ("seats", "returns", "env_kwargs", "metadata"):
         raw[name] = dict(raw[name])
+    if episode.end_values is not None:
+        raw["end_values"] = dict(episode.end_values)
+    if episode.reward_parts is not None:
+        raw["reward_parts"] = {part: dict(amounts) for part, amounts in episode.reward_parts.items()}
     raw["turns"] = [_turn_to_dict(turn) for turn in episode.turns]
     return raw
 
@@ -226,7 +252,7 @@ def _turn_from_dict(raw: Any) -> Turn:
     messages = (_fields(message, ("role", "content"), "a message") for message in values["observation"])
     values["observation"] = tuple(Message(**message) for message in messages)
     values["weight_version"] = tuple((int(start), int(version)) for start, version in values["weight_version"])
-    for name in ("prompt_ids", "completion_ids", "logprobs", "train_logprobs", "topk_entropy", "tool_calls"):
+    for name in ("prompt_ids", "completion_ids", "logprobs", "topk_entropy", "tool_calls", *PER_TOKEN):
         values[name] = None if values[name] is None else tuple(values[name])
     return Turn(**values)
 

@@ -34,7 +34,7 @@ def test_contract(name, drawn, episode) -> None:
         for seats, value, group, agent, silent, status in drawn
     ]
     method = CREDITS[name]
-    table, state = method.function(games, {}, method.settings())
+    table, state, *_ = method.function(games, {}, method.settings())
 
     assert json.loads(json.dumps(state)) == state, "the state must survive a checkpoint"
     method.function(games, json.loads(json.dumps(state)), method.settings())

@@ -133,7 +133,7 @@ def test_seats_of_a_group_are_compared_apart(episode) -> None:
         episode("01", {"0": 9.0, "1": 9.0}, group="h"),
         episode("01", {"0": 7.0, "1": 9.0}, group="h"),
     ]
-    table, state = rloo.credit(games, {}, RLOOSettings())
+    table, state, *_ = rloo.credit(games, {}, RLOOSettings())
     assert table == [[1.0, 2.0, 1.0], [-1.0, -2.0], [2.0, 0.0], [-2.0, 0.0]]
     assert state == {}
     half = GRPOSettings(scale="none")
@@ -142,7 +142,7 @@ def test_seats_of_a_group_are_compared_apart(episode) -> None:
 
 def test_groups_with_equal_returns_can_be_dropped(episode) -> None:
     games = [episode("01", {"0": reward, "1": 0.0}, group="g") for reward in (0.0, 2.0)]
-    table, _ = grpo.credit(games, {}, GRPOSettings(scale="none", keep_equal=False))
+    table, *_ = grpo.credit(games, {}, GRPOSettings(scale="none", keep_equal=False))
     assert table == [[-1.0, None], [1.0, None]]
 
 

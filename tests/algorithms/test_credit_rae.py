@@ -16,7 +16,7 @@ WIN, LOSS, DRAW = {"0": 1.0, "1": -1.0}, {"0": -1.0, "1": 1.0}, {"0": 0.0, "1": 
 
 def test_baselines_by_hand(episode) -> None:
     # b0: 0 -> .5 -> .75 -> -.125; A = R - b before the game
-    table, state = credit([episode("01", WIN), episode("010", WIN), episode("01", LOSS)], {}, HALF)
+    table, state, *_ = credit([episode("01", WIN), episode("010", WIN), episode("01", LOSS)], {}, HALF)
     assert table == [[1.0, -1.0], [0.5, -0.5, 0.5], [-1.75, 1.75]]
     assert state == {
         "baselines": {"Game|0": -0.125, "Game|1": 0.125},
@@ -26,43 +26,43 @@ def test_baselines_by_hand(episode) -> None:
 
 def test_paper_order_is_decay_times_released_order(episode) -> None:
     games = [episode("01", WIN), episode("01", LOSS), episode("01", DRAW)]
-    table, _ = credit(games, {}, HALF)
-    paper, _ = credit(games, {}, RAESettings(decay=0.5, order="update_then_read"))
+    table, *_ = credit(games, {}, HALF)
+    paper, *_ = credit(games, {}, RAESettings(decay=0.5, order="update_then_read"))
     assert paper == [[0.5 * value for value in row] for row in table]
 
 
 def test_draw_is_worth_minus_the_baseline(episode) -> None:
-    table, _ = credit([episode("01", WIN), episode("01", DRAW)], {}, HALF)
+    table, *_ = credit([episode("01", WIN), episode("01", DRAW)], {}, HALF)
     assert table[1] == [-0.5, 0.5]
 
 
 def test_forfeit_that_is_not_zero_sum(episode) -> None:
-    table, state = credit([episode("0", {"0": -1.5, "1": 0.5}), episode("01", DRAW)], {}, HALF)
+    table, state, *_ = credit([episode("0", {"0": -1.5, "1": 0.5}), episode("01", DRAW)], {}, HALF)
     assert table == [[-1.5], [0.75, -0.25]]
     assert state["counts"]["Game|1"] == 2  # it never spoke in the first game, and its baseline moved all the same
 
 
 def test_turn_discount_counts_own_turns_after_the_baseline(episode) -> None:
     settings = RAESettings(decay=0.5, turn_discount=0.5)
-    table, _ = credit([episode("01", WIN), episode("01010", WIN)], {}, settings)
+    table, *_ = credit([episode("01", WIN), episode("01010", WIN)], {}, settings)
     # second game: A = .5 for seat 0 (3 turns), -.5 for seat 1 (2 turns)
     assert table[1] == [0.125, -0.25, 0.25, -0.5, 0.5]
 
 
 def test_discount_counts_turns_without_tokens_too(episode) -> None:
-    table, _ = credit([episode("000", {"0": 1.0}, silent=(1,))], {}, RAESettings(turn_discount=0.5))
+    table, *_ = credit([episode("000", {"0": 1.0}, silent=(1,))], {}, RAESettings(turn_discount=0.5))
     assert table == [[0.25, None, 1.0]]
 
 
 def test_filter_zero_drops_exact_zeros_and_still_moves_baselines(episode) -> None:
     settings = RAESettings(decay=0.5, filter_zero=True)
-    table, state = credit([episode("01", DRAW), episode("01", WIN), episode("01", DRAW)], {}, settings)
+    table, state, *_ = credit([episode("01", DRAW), episode("01", WIN), episode("01", DRAW)], {}, settings)
     assert table == [[None, None], [1.0, -1.0], [-0.5, 0.5]]
     assert state["counts"] == {"Game|0": 3, "Game|1": 3}
 
 
 def test_reward_scaling_scales_returns_and_baselines(episode) -> None:
-    table, state = credit([episode("01", WIN), episode("01", WIN)], {}, RAESettings(decay=0.5, reward_scaling=4.0))
+    table, state, *_ = credit([episode("01", WIN), episode("01", WIN)], {}, RAESettings(decay=0.5, reward_scaling=4.0))
     assert table == [[4.0, -4.0], [2.0, -2.0]]
     assert state["baselines"] == {"Game|0": 3.0, "Game|1": -3.0}
 
@@ -70,14 +70,14 @@ def test_reward_scaling_scales_returns_and_baselines(episode) -> None:
 def test_games_have_baselines_of_their_own_unless_keyed_by_role(episode) -> None:
     games = [episode("01", WIN, env_id="A"), episode("01", WIN, env_id="B")]
     assert credit(games, {}, HALF)[0][1] == [1.0, -1.0]
-    by_role, state = credit(games, {}, RAESettings(decay=0.5, key="role"))
+    by_role, state, *_ = credit(games, {}, RAESettings(decay=0.5, key="role"))
     assert by_role[1] == [0.5, -0.5]
     assert state["baselines"] == {"0": 0.75, "1": -0.75}
 
 
 def test_shared_baseline_is_read_by_all_seats_before_any_moves_it(episode) -> None:
     settings = RAESettings(decay=0.5, key="shared")
-    table, state = credit([episode("01", WIN), episode("01", WIN)], {}, settings)
+    table, state, *_ = credit([episode("01", WIN), episode("01", WIN)], {}, settings)
     # game 1: both read 0; then 0 -> .5 -> -.25. game 2: both read -.25
     assert table == [[1.0, -1.0], [1.25, -0.75]]
     assert state["baselines"] == {"shared": -0.5 + 0.5 * (0.5 * -0.25 + 0.5)}
@@ -89,31 +89,31 @@ def test_only_the_learner_is_trained_and_others_do_not_touch_its_baseline(episod
         episode("01", WIN, agents={"0": "random"}),
         episode("01", DRAW),
     ]
-    table, state = credit(games, {}, HALF)
+    table, state, *_ = credit(games, {}, HALF)
     assert table == [[1.0, None], [None, -1.0], [-0.5, 0.5]]
     assert state["baselines"] == {"Game|0": 0.25, "Game|1|others": -0.5, "Game|0|others": 0.5, "Game|1": -0.25}
 
 
 def test_another_learner_name(episode) -> None:
-    table, _ = credit([episode("01", WIN, agents={"1": "student"})], {}, HALF, learner="student")
+    table, *_ = credit([episode("01", WIN, agents={"1": "student"})], {}, HALF, learner="student")
     assert table == [[None, -1.0]]
 
 
 @pytest.mark.parametrize("status", ["env_error", "agent_error", "timeout"])
 def test_a_crashed_episode_trains_nothing_and_moves_nothing(episode, status) -> None:
-    table, state = credit([episode("01", DRAW, status=status), episode("01", WIN)], {}, HALF)
+    table, state, *_ = credit([episode("01", DRAW, status=status), episode("01", WIN)], {}, HALF)
     assert table == [[None, None], [1.0, -1.0]]
     assert state["counts"] == {"Game|0": 1, "Game|1": 1}
 
 
 def test_a_truncated_episode_counts_as_its_returns_say(episode) -> None:
-    table, _ = credit([episode("01", WIN), episode("01", DRAW, status="truncated")], {}, HALF)
+    table, *_ = credit([episode("01", WIN), episode("01", DRAW, status="truncated")], {}, HALF)
     assert table[1] == [-0.5, 0.5]
 
 
 def test_bias_correction_by_hand(episode) -> None:
     settings = RAESettings(decay=0.5, bias_correction=True)
-    table, state = credit([episode("0", {"0": 1.0}), episode("0", {"0": 1.0}), episode("0", {"0": 0.0})], {}, settings)
+    table, state, *_ = credit([episode("0", {"0": 1.0}), episode("0", {"0": 1.0}), episode("0", {"0": 0.0})], {}, settings)
     # b = .5 after one game, / (1 - .5) = 1; b = .75 after two, / (1 - .25) = 1
     assert table == [[1.0], [0.0], [-1.0]]
     assert state["baselines"] == {"Game|0": 0.375}
@@ -122,7 +122,7 @@ def test_bias_correction_by_hand(episode) -> None:
 def test_decay_one_keeps_the_start_and_equals_plain_return(episode) -> None:
     games = [episode("010", WIN), episode("01", LOSS)]
     for corrected in (False, True):
-        table, _ = credit(games, {}, RAESettings(decay=1.0, bias_correction=corrected))
+        table, *_ = credit(games, {}, RAESettings(decay=1.0, bias_correction=corrected))
         assert table == return_credit(games, {}, ReturnSettings())[0]
 
 

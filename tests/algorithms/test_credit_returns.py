@@ -13,7 +13,7 @@ def test_rewards_to_go_by_hand() -> None:
 
 def test_each_seat_sees_its_own_rewards_only(episode) -> None:
     game = episode("0101", {"0": 3.0, "1": -2.0}, rewards=(1.0, 0.0, 2.0, -2.0))
-    assert credit([game], {}, ReturnSettings(discount=0.5)) == ([[2.0, -1.0, 2.0, -2.0]], {})
+    assert credit([game], {}, ReturnSettings(discount=0.5))[:2] == ([[2.0, -1.0, 2.0, -2.0]], {})
 
 
 def test_what_came_after_the_last_own_turn_counts_there(episode) -> None:
