@@ -22,6 +22,7 @@ from turnwise.parquet import read_parquet, write_parquet
 from turnwise.records import (
     EPISODE_FIELDS,
     EPISODE_STATUSES,
+    PER_TOKEN,
     ROLES,
     SCHEMA_VERSION,
     TURN_FIELDS,
@@ -38,10 +39,11 @@ from turnwise.records import (
 TURN_TABLE = {
     *("seat", "observation", "prompt_ids", "completion_ids", "logprobs", "train_logprobs", "topk_entropy", "value"),
     *("answer_logprob", "text", "action", "status", "reward", "anchor", "tool_calls", "weight_version", "seconds"),
+    *("token_entropy", "squared_probs", "reference_logprobs", "token_values"),
 }
 EPISODE_TABLE = {
     *("schema_version", "id", "env_id", "env_kwargs", "seed", "task", "level", "group", "seats", "turns", "returns"),
-    *("status", "parent", "fork_turn", "snapshot", "metadata"),
+    *("status", "parent", "fork_turn", "snapshot", "metadata", "ground_truth", "end_values", "reward_parts"),
 }
 
 
@@ -94,9 +96,10 @@ def test_every_promised_field_exists_and_no_other() -> None:
 
 def test_what_is_unknown_is_none() -> None:
     bare = Turn(seat="player_0", observation=(), text="")
-    optional = ("action", "train_logprobs", "topk_entropy", "value", "answer_logprob", "anchor", "seconds")
+    optional = (*PER_TOKEN, "action", "topk_entropy", "value", "answer_logprob", "anchor", "seconds")
     assert all(getattr(bare, name) is None for name in optional)
-    unknown = ("seed", "task", "level", "group", "parent", "fork_turn", "snapshot")
+    unknown = ("seed", "task", "level", "group", "parent", "fork_turn", "snapshot", "ground_truth", "end_values")
+    assert episode().reward_parts is None
     assert all(getattr(episode(), name) is None for name in unknown)
     assert episode().schema_version == SCHEMA_VERSION
 
@@ -115,8 +118,12 @@ def test_records_are_frozen() -> None:
     [
         ({"status": "fine"}, "a turn needs a status out of ok, unparsable, illegal, truncated: got 'fine'"),
         ({"logprobs": (-0.1,)}, "one logprob per completion token: got 1 logprobs for 2 tokens"),
-        ({"train_logprobs": (-0.1, -0.2, -0.3)}, "one train_logprob per completion token, or None: got 3 for 2 tokens"),
-        ({"train_logprobs": ()}, "one train_logprob per completion token, or None: got 0 for 2 tokens"),
+        ({"train_logprobs": (-0.1, -0.2, -0.3)}, "entry of train_logprobs per completion token, or None: got 3 for 2"),
+        ({"train_logprobs": ()}, "one entry of train_logprobs per completion token, or None: got 0 for 2 tokens"),
+        ({"token_entropy": (0.5,)}, "one entry of token_entropy per completion token, or None: got 1 for 2 tokens"),
+        ({"squared_probs": ()}, "one entry of squared_probs per completion token, or None: got 0 for 2 tokens"),
+        ({"reference_logprobs": (-0.5,)}, "entry of reference_logprobs per completion token, or None: got 1 for 2"),
+        ({"token_values": (None,)}, "one entry of token_values per completion token, or None: got 1 for 2 tokens"),
         ({"logprobs": (-0.1, 0.5)}, "at most 0 nats and never NaN: got 0.5"),
         ({"logprobs": (math.nan, -0.5)}, "never NaN"),
         ({"reward": math.nan}, "a turn needs a finite reward: got nan"),
@@ -135,7 +142,7 @@ def test_a_turn_refuses(changes: dict[str, Any], message: str) -> None:
             {"status": "done"},
             "an episode needs a status out of ok, truncated, env_error, agent_error, timeout: got 'done'",
         ),
-        ({"schema_version": 2}, "reads episodes of schema version 1: got 2"),
+        ({"schema_version": 1}, "reads episodes of schema version 2: got 1"),
         ({"seats": {}, "returns": {}, "turns": ()}, "an episode needs at least one seat: got none"),
         (
             {"returns": {"player_0": 1.0}},
@@ -164,9 +171,9 @@ def test_a_message_refuses_an_unknown_role() -> None:
         ("{", "an episode is one JSON object"),
         (b"\xff\xfe\x00", "an episode is one JSON object"),
         ("[]", "an episode is a JSON object: got list"),
-        ("{}", "missing ['env_id', 'env_kwargs'"),
+        ("{}", "missing ['end_values', 'env_id', 'env_kwargs'"),
         (json.dumps({**episode_to_dict(episode()), "colour": 1}), "unknown ['colour']"),
-        (json.dumps({**episode_to_dict(episode()), "schema_version": 99}), "schema version 1: got 99"),
+        (json.dumps({**episode_to_dict(episode()), "schema_version": 99}), "schema version 2: got 99"),
         (json.dumps({**episode_to_dict(episode()), "turns": [{}]}), "a turn has the fields"),
         (json.dumps({**episode_to_dict(episode()), "turns": [3]}), "a turn is a JSON object: got int"),
         (
@@ -217,7 +224,11 @@ def turns(draw: st.DrawFn, seats: list[str]) -> Turn:
         logprobs=draw(tuples(nats, tokens, tokens)),
         train_logprobs=draw(optional(tuples(nats, tokens, tokens))),
         topk_entropy=draw(optional(tuples(finite))),
+        token_entropy=draw(optional(tuples(finite, tokens, tokens))),
+        squared_probs=draw(optional(tuples(finite, tokens, tokens))),
+        reference_logprobs=draw(optional(tuples(nats, tokens, tokens))),
         value=draw(optional(finite)),
+        token_values=draw(optional(tuples(optional(finite), tokens, tokens))),
         answer_logprob=draw(optional(nats)),
         anchor=draw(optional(texts)),
         tool_calls=draw(tuples(texts, high=2)),
@@ -245,6 +256,9 @@ def episodes(draw: st.DrawFn) -> Episode:
         parent=parent,
         fork_turn=None if parent is None else draw(st.integers(0, 9)),
         snapshot=draw(optional(texts)),
+        ground_truth=draw(optional(texts)),
+        end_values=draw(optional(st.dictionaries(texts, finite, max_size=2))),
+        reward_parts=draw(optional(st.dictionaries(texts, st.dictionaries(texts, finite, max_size=2), max_size=2))),
         metadata=draw(json_objects),
     )
 
@@ -287,13 +301,25 @@ def test_infinity_negative_zero_none_and_empty_survive(tmp_path: Path) -> None:
         assert [one.topk_entropy for one in again.turns] == [None, None, ()]
 
 
+def test_what_is_partly_known_survives(tmp_path: Path) -> None:
+    """A token without a value stays apart from the value 0, no part of a reward from none that is known."""
+    original = episode(
+        turns=(turn(token_values=(None, 0.0)), turn(token_values=(None, None)), turn()),
+        end_values={"player_0": 0.25},
+        reward_parts={"task": {"player_0": 0.5, "player_1": -0.5}, "format": {}},
+    )
+    write_parquet(tmp_path / "e", [original, episode(end_values={}, reward_parts={})])
+    assert read_parquet(tmp_path / "e") == [original, episode(end_values={}, reward_parts={})]
+    assert Episode.from_json(original.to_json()) == original
+
+
 # --- Parquet files that are not what they should be ----------------------------------------------------------------
 
 
 def test_columns_are_typed_and_the_file_says_its_version(tmp_path: Path) -> None:
     write_parquet(tmp_path / "e", [episode()])
     schema = parquet.read_schema(tmp_path / "e")
-    assert schema.metadata[b"turnwise.schema_version"] == b"1"
+    assert schema.metadata[b"turnwise.schema_version"] == b"2"
     assert schema.names == list(EPISODE_FIELDS)
     one_turn = schema.field("turns").type.value_type
     assert [one_turn.field(i).name for i in range(one_turn.num_fields)] == list(TURN_FIELDS)
@@ -325,11 +351,11 @@ def test_other_parquet_files_and_other_versions_are_refused(tmp_path: Path) -> N
     parquet.write_table(pyarrow.table({"x": [1]}), tmp_path / "other")
     with pytest.raises(RecordError, match=r"holds no turnwise episodes: its metadata lacks turnwise\.schema_version"):
         read_parquet(tmp_path / "other")
-    newer = pyarrow.table({"x": [1]}).replace_schema_metadata({b"turnwise.schema_version": b"2"})
-    parquet.write_table(newer, tmp_path / "newer")
-    with pytest.raises(RecordError, match=r"reads episodes of schema version 1: .*newer has 2"):
-        read_parquet(tmp_path / "newer")
-    alien = newer.replace_schema_metadata({b"turnwise.schema_version": b"1"})
+    older = pyarrow.table({"x": [1]}).replace_schema_metadata({b"turnwise.schema_version": b"1"})
+    parquet.write_table(older, tmp_path / "older")
+    with pytest.raises(RecordError, match=r"reads episodes of schema version 2: .*older has 1"):
+        read_parquet(tmp_path / "older")
+    alien = older.replace_schema_metadata({b"turnwise.schema_version": b"2"})
     parquet.write_table(alien, tmp_path / "alien")
     with pytest.raises(RecordError, match="a row is no episode"):
         read_parquet(tmp_path / "alien")

@@ -149,10 +149,11 @@ def _turn_columns(pyarrow: Any, column: Any) -> list[Any]:
         column("logprobs", pyarrow.list_(column("nats", real))),
         *(
             column(name, pyarrow.list_(column("nats", real)), nullable=True)
-            for name in ("topk_entropy", "train_logprobs", "token_entropy", "squared_probs", "reference_logprobs")
+            for name in ("train_logprobs", "topk_entropy", "token_entropy", "squared_probs", "reference_logprobs")
         ),
+        column("value", real, nullable=True),
         column("token_values", pyarrow.list_(column("value", real, nullable=True)), nullable=True),
-        *(column(name, real, nullable=True) for name in ("value", "answer_logprob")),
+        column("answer_logprob", real, nullable=True),
         column("anchor", text, nullable=True),
         column("tool_calls", pyarrow.list_(column("call", text))),
         column("weight_version", pyarrow.list_(column("span", span))),
