@@ -1,5 +1,6 @@
 """Small episodes, and one thread: the tensors of these tests are tiny."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +46,39 @@ def episode() -> Callable[..., Episode]:
         return Episode(**({"id": "e", "env_id": "Game", "seats": held, "turns": turns, "returns": returns} | fields))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def annotated() -> Callable[[Episode], Episode]:
+    """`annotated(game)`: the same game with everything filled in that a credit method may need and that is not there.
+
+    Every number is a plain one: probability 1/2, an entropy of 1/2, values of 1/4, an answer that grows likelier.
+    """
+
+    def fill(game: Episode) -> Episode:
+        turns = tuple(_filled(turn, place) for place, turn in enumerate(game.turns))
+        parts = {"task": dict(game.returns)} if game.reward_parts is None else game.reward_parts
+        ends = dict.fromkeys(game.seats, 0.25) if game.end_values is None else game.end_values
+        truth = "yes" if game.ground_truth is None else game.ground_truth
+        return dataclasses.replace(game, turns=turns, reward_parts=parts, end_values=ends, ground_truth=truth)
+
+    return fill
+
+
+def _filled(turn: Turn, place: int) -> Turn:
+    tokens = len(turn.completion_ids)
+    known: dict[str, Any] = {
+        "train_logprobs": (-0.693,) * tokens,
+        "reference_logprobs": (-0.693,) * tokens,
+        "token_entropy": (0.5,) * tokens,
+        "squared_probs": (0.5,) * tokens,
+        "token_values": (0.25,) * tokens,
+        "topk_entropy": (0.5,) * tokens,
+        "value": 0.25,
+        "answer_logprob": -1.0 / (1 + place),
+        "anchor": f"{turn.seat} at {place}",
+    }
+    return dataclasses.replace(turn, **{name: value for name, value in known.items() if getattr(turn, name) is None})
 
 
 VOCABULARY = 24
