@@ -21,13 +21,17 @@ class Credit(NamedTuple):
 
     settings: type[Any]
     function: Callable[..., CreditResult]
-    needs: tuple[str, ...] = ()
-    """Names out of `turnwise.algorithms.needs.NEEDS`."""
+    needs: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
+    """Names out of `turnwise.algorithms.needs.NEEDS`, or a function from the settings to them."""
+
+    def needs_with(self, settings: Any) -> tuple[str, ...]:
+        """What the method needs of the episodes under these settings."""
+        return self.needs(settings) if callable(self.needs) else self.needs
 
 
 CREDITS: dict[str, Credit] = {
     "rae": Credit(rae.RAESettings, rae.credit),
     "return": Credit(returns.ReturnSettings, returns.credit),
-    "grpo": Credit(grpo.GRPOSettings, grpo.credit),
-    "rloo": Credit(rloo.RLOOSettings, rloo.credit),
+    "grpo": Credit(grpo.GRPOSettings, grpo.credit, ("groups",)),
+    "rloo": Credit(rloo.RLOOSettings, rloo.credit, ("groups",)),
 }

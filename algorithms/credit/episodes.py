@@ -46,9 +46,22 @@ def learner_seats(episode: Episode, learner: str) -> list[str]:
     return [seat for seat, agent in episode.seats.items() if agent == learner]
 
 
+def rewards_of_seat(episode: Episode, seat: str) -> tuple[list[int], list[float]]:
+    """The seat's turns and what each of them earned, in task units; they sum to its return.
+
+    What it got outside of its own turns (the other side ended the game) counts at its last turn.
+    Returns: indices into `episode.turns`, and as many rewards; both empty where the seat never spoke.
+    """
+    places = [index for index, turn in enumerate(episode.turns) if turn.seat == seat]
+    rewards = [episode.turns[index].reward for index in places]
+    if places:
+        rewards[-1] = episode.returns[seat] - sum(rewards[:-1])
+    return places, rewards
+
+
 def spread_over_turns(
     episode: Episode, per_seat: Mapping[str, float | None], learner: str, turn_discount: float = 1.0
-) -> list[float | None]:
+) -> list[Advantage]:
     """Give each trained turn the value of its seat.
 
     Args:
@@ -57,7 +70,7 @@ def spread_over_turns(
         turn_discount: gamma per turn of the same seat: turn t of its N turns gets gamma^(N - 1 - t) of the value.
     Returns: One entry per turn, None where the turn is not trained.
     """
-    credit: list[float | None] = [None] * len(episode.turns)
+    credit: list[Advantage] = [None] * len(episode.turns)
     later: dict[str, float] = {}
     for index in range(len(credit) - 1, -1, -1):
         turn = episode.turns[index]
@@ -69,6 +82,6 @@ def spread_over_turns(
     return credit
 
 
-def without_zeros(credit: Sequence[float | None]) -> list[float | None]:
+def without_zeros(credit: Sequence[Advantage]) -> list[Advantage]:
     """The same credit with turns of exactly 0 left out of training."""
     return [None if value == 0.0 else value for value in credit]

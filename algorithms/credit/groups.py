@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,11 @@ def spread(values: Floats, ids: Ids, ddof: int) -> Floats:
     return np.sqrt(squares / np.maximum(np.bincount(ids) - ddof, 1))[ids]
 
 
+def ratio_or_zero(numerator: Floats, divisor: Floats) -> Floats:
+    """numerator / divisor, and 0 where the divisor is 0: no spread, nothing to learn."""
+    return np.divide(numerator, divisor, out=np.zeros_like(numerator), where=divisor > 0.0)
+
+
 def alone(ids: Ids) -> npt.NDArray[np.bool_]:
     """[N] True where a value is the only one of its group."""
     return np.equal(np.bincount(ids)[ids], 1)
@@ -77,32 +82,58 @@ def keep_mixed_groups(groups: Sequence[Sequence[float]]) -> list[bool]:
     return [len(set(group)) > 1 for group in groups]
 
 
+class SeatRow(NamedTuple):
+    """One seat of the learning agent in one finished episode: what the methods of groups compare."""
+
+    place: int
+    """Index of the episode in the batch."""
+    seat: str
+    group: tuple[str, str]
+    """(episode.group, seat): seats are never compared with each other."""
+
+
+def seat_rows(episodes: Sequence[Episode], learner: str) -> list[SeatRow]:
+    """Every seat that the learning agent held in a finished episode, also where it never spoke, in batch order.
+
+    Raises: ValueError if a finished episode of the learning agent has no group.
+    """
+    return [
+        SeatRow(place, seat, (_group(episode), seat))
+        for place, episode in enumerate(episodes)
+        for seat in learner_seats(episode, learner)
+    ]
+
+
+def spread_rows(
+    episodes: Sequence[Episode], rows: Sequence[SeatRow], values: Iterable[float | None], learner: str
+) -> TurnCredit:
+    """Give every trained turn the value of its seat's row, None where the row is not trained."""
+    per_seat: list[dict[str, float | None]] = [{} for _ in episodes]
+    for row, value in zip(rows, values, strict=True):
+        per_seat[row.place][row.seat] = None if value is None else float(value)
+    return [spread_over_turns(episode, of, learner) for episode, of in zip(episodes, per_seat, strict=True)]
+
+
 def credit_by_group(
     episodes: Sequence[Episode],
     learner: str,
     estimate: Callable[[Sequence[float], Sequence[Hashable]], Floats],
     keep_equal: bool = True,
 ) -> TurnCredit:
-    """Spread `estimate(returns, groups)` over the turns of the learning agent.
-
-    The returns are those of every seat that the learning agent held, also where it never spoke. A group is
-    (episode.group, seat): seats are never compared with each other. All turns of a seat get the same value.
+    """Spread `estimate(returns, groups)` over the turns of the learning agent, the same value on all turns of a seat.
 
     Args:
         keep_equal: False leaves groups whose returns are all equal out of training.
     Raises: ValueError if a finished episode of the learning agent has no group.
     """
-    rows = [(place, seat) for place, episode in enumerate(episodes) for seat in learner_seats(episode, learner)]
-    groups = [(_group(episodes[place]), seat) for place, seat in rows]
-    returns = [episodes[place].returns[seat] for place, seat in rows]
-    values: list[float | None] = [float(value) for value in estimate(returns, groups)]
+    rows = seat_rows(episodes, learner)
+    groups = [row.group for row in rows]
+    returns = [episodes[row.place].returns[row.seat] for row in rows]
+    values: list[float | None] = list(estimate(returns, groups))
     if not keep_equal:
         mixed = _mixed(returns, groups)
         values = [value if group in mixed else None for value, group in zip(values, groups, strict=True)]
-    per_seat: list[dict[str, float | None]] = [{} for _ in episodes]
-    for (place, seat), value in zip(rows, values, strict=True):
-        per_seat[place][seat] = value
-    return [spread_over_turns(episode, of, learner) for episode, of in zip(episodes, per_seat, strict=True)]
+    return spread_rows(episodes, rows, values, learner)
 
 
 def _group(episode: Episode) -> str:

@@ -21,6 +21,7 @@ from turnwise.algorithms.credit.groups import (
     finite_rewards,
     for_groups_of_one,
     group_ids,
+    ratio_or_zero,
     spread,
 )
 from turnwise.records import Episode
@@ -81,11 +82,11 @@ def group_advantages(
     scopes: dict[str, Ids] = {"group": ids, "batch": np.zeros_like(ids)}
     difference = values if centre == "none" else centred(values, scopes[centre])
     divisor = np.ones_like(values) if scale == "none" else spread(values, scopes[scale], ddof) + eps
-    advantages = _ratio(difference, divisor)
+    advantages = ratio_or_zero(difference, divisor)
     if "group" not in (centre, scale):
         return advantages
     single_divisor = np.where(alone(ids), 1.0 + eps, divisor) if scale == "group" else divisor
-    return for_groups_of_one(advantages, _ratio(values, single_divisor), ids, singleton)
+    return for_groups_of_one(advantages, ratio_or_zero(values, single_divisor), ids, singleton)
 
 
 def credit(
@@ -101,8 +102,3 @@ def credit(
         singleton=settings.singleton,
     )
     return CreditResult(credit_by_group(episodes, learner, estimate, settings.keep_equal), {})
-
-
-def _ratio(numerator: Floats, divisor: Floats) -> Floats:
-    """numerator / divisor, and 0 where the divisor is 0: no spread, nothing to learn."""
-    return np.divide(numerator, divisor, out=np.zeros_like(numerator), where=divisor > 0.0)

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnwise.algorithms.checks import require_between
-from turnwise.algorithms.credit.episodes import CreditResult, is_trained, learner_seats
+from turnwise.algorithms.credit.episodes import (
+    Advantage,
+    CreditResult,
+    is_trained,
+    learner_seats,
+    rewards_of_seat,
+)
 from turnwise.records import Episode
 
 
@@ -43,14 +49,10 @@ def credit(
     return CreditResult([_of_episode(episode, settings.discount, learner) for episode in episodes], {})
 
 
-def _of_episode(episode: Episode, discount: float, learner: str) -> list[float | None]:
-    credit: list[float | None] = [None] * len(episode.turns)
+def _of_episode(episode: Episode, discount: float, learner: str) -> list[Advantage]:
+    credit: list[Advantage] = [None] * len(episode.turns)
     for seat in learner_seats(episode, learner):
-        places = [index for index, turn in enumerate(episode.turns) if turn.seat == seat]
-        if not places:
-            continue
-        rewards = [episode.turns[index].reward for index in places]
-        rewards[-1] = episode.returns[seat] - sum(rewards[:-1])
+        places, rewards = rewards_of_seat(episode, seat)
         for index, value in zip(places, rewards_to_go(rewards, discount), strict=True):
             if is_trained(episode, episode.turns[index], learner):
                 credit[index] = value
