@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from turnwise.algorithms.credit import grpo, rae, returns, rloo
+from turnwise.algorithms.credit import grpo, igpo, rae, returns, rloo
 from turnwise.algorithms.credit.episodes import CreditResult, TurnCredit
 
 __all__ = ["CREDITS", "Credit", "CreditResult", "TurnCredit"]
@@ -34,4 +34,5 @@ CREDITS: dict[str, Credit] = {
     "return": Credit(returns.ReturnSettings, returns.credit),
     "grpo": Credit(grpo.GRPOSettings, grpo.credit, ("groups",)),
     "rloo": Credit(rloo.RLOOSettings, rloo.credit, ("groups",)),
+    "igpo": Credit(igpo.IGPOSettings, igpo.credit, ("groups", "ground_truth", "answer_logprob")),
 }
