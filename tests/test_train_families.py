@@ -17,6 +17,7 @@ OPTIONS = {
     "words": ("env=mastermind",),
     "puzzles": ("env=guess_the_number",),
     "bandits": ("env=bandit", "env.kwargs.horizon=4"),
+    "credit": ("env=bifurcation",),
     "kitchen": ("env=kitchen", "env.kwargs.ticks=4"),
     "minigrid": ("env=minigrid", "env.kwargs.max_steps=4"),
     "textworld": ("env=textworld", "env.kwargs.max_steps=4", "env.kwargs.games=1"),
