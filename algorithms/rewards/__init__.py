@@ -47,7 +47,7 @@ REWARDS: dict[str, Reward] = {
     "normalise": Reward(normalise.NormaliseSettings, normalise.reward),
     "par": Reward(par.PARSettings, par.reward, ("reference_returns",)),
     "toolrl": Reward(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
-    "pav": Reward(pav.PAVSettings, pav.reward, ("values",)),
+    "pav": Reward(pav.PAVSettings, pav.reward, ("branches",)),
     "sparse": Reward(sparse.SparseSettings, sparse.reward),
     "scale": Reward(scale.ScaleSettings, scale.reward),
 }

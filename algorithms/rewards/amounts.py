@@ -63,7 +63,7 @@ def add_to_learner(
 
     A crashed episode and one without the learner stay as they are.
 
-    Returns: The episodes, and per part `reward/<part>`: the mean of what it added to a seat, in task units.
+    Returns: The episodes, and per part `mean_<part>`: the mean of what it added to a seat, in task units.
     """
     changed, sums, seats = [], dict[str, float](), 0
     for episode in episodes:
@@ -72,7 +72,7 @@ def add_to_learner(
         for part, extra in _flat(extras.values()):
             sums[part] = sums.get(part, 0.0) + extra.total
         changed.append(add(episode, extras) if extras else episode)
-    return changed, {f"reward/{part}": value / seats for part, value in sums.items()}
+    return changed, {f"mean_{part}": value / seats for part, value in sums.items()}
 
 
 def add(episode: Episode, extras: Mapping[str, Extras]) -> Episode:
