@@ -7,15 +7,15 @@ has; any other turn starts a row of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
-from turnwise.records import Episode
-
-Advantages = Sequence[Sequence[float | None]]
+from turnwise.algorithms.credit.episodes import Advantage, TurnCredit
+from turnwise.records import Episode, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,44 @@ class Batch:
     """[N, T] float32, 0.0 where `mask` is False."""
     sampled_logprobs: Tensor
     """[N, T] float32 nats: of the sampler; 0.0 where `mask` is False."""
+    returns: Tensor
+    """[N] float32: what the sample's seat got in its episode, in task units."""
+    demonstrated: Tensor
+    """[N] bool: somebody else's example, to be imitated. Its advantages weigh its cross-entropy."""
+    train_logprobs: Tensor | None = None
+    """[N, T] float32 nats: of the trainer before the update. This and the rest are None unless known of every token."""
+    entropies: Tensor | None = None
+    """[N, T] float32 nats: of the whole distribution there."""
+    values: Tensor | None = None
+    """[N, T] float32: the critic's prediction before each token, in task units."""
+    targets: Tensor | None = None
+    """[N, T] float32: what the critic is to predict there; NaN where nothing is asked of it."""
+
+
+PER_TOKEN = ("advantages", "sampled_logprobs", "train_logprobs", "entropies", "values", "targets")
+"""Fields that are [N, T] or None, padded with 0."""
+_OF_TURN = {"train_logprobs": "train_logprobs", "entropies": "token_entropy", "values": "token_values"}
+"""Field of the batch -> field of a turn."""
+DEMONSTRATION = "demonstration"
+"""Key of an episode's metadata: its learner's turns are an example to imitate."""
 
 
 class Sample:
-    """One row in the making, with the advantage and log-prob of every trained token."""
+    """One row in the making, with what is known of every trained token."""
 
-    __slots__ = ("advantages", "ids", "logprobs", "spans")
+    __slots__ = ("columns", "demonstrated", "ids", "places", "returned", "spans")
 
-    def __init__(self) -> None:
+    def __init__(self, returned: float = 0.0, demonstrated: bool = False) -> None:
+        """`returned`: what the seat got in the episode."""
         self.ids: tuple[int, ...] = ()
         self.spans: tuple[tuple[int, int], ...] = ()
-        self.advantages: list[float] = []
-        self.logprobs: list[float] = []
+        self.columns: dict[str, list[float]] = {"advantages": [], "sampled_logprobs": []}
+        self.returned, self.demonstrated = returned, demonstrated
+        self.places: list[int] = []
+        """Index of each turn in its episode."""
 
     def add(
-        self, prompt: tuple[int, ...], completion: tuple[int, ...], logprobs: Sequence[float], advantage: float
+        self, prompt: tuple[int, ...], completion: tuple[int, ...], logprobs: Sequence[float], advantage: Advantage
     ) -> None:
         """Append a turn. `prompt` is the row so far and what was appended to it; raises ValueError if it is empty."""
         if not prompt:
@@ -74,8 +97,28 @@ class Sample:
         start, count = len(prompt), len(completion)
         self.ids = prompt + completion
         self.spans += ((start, start + count),)
-        self.advantages += [advantage] * count
-        self.logprobs += logprobs
+        if not isinstance(advantage, tuple):
+            self.columns["advantages"] += [advantage or 0.0] * count
+        elif len(advantage) == count:
+            self.columns["advantages"] += advantage
+        else:
+            raise ValueError(f"a turn of {count} tokens has one advantage or {count}: got {len(advantage)}")
+        self.columns["sampled_logprobs"] += logprobs
+
+    def note(self, turn: Turn, target: Advantage) -> None:
+        """Append what else is known of the turn that was just added. A single target is its first token's."""
+        for name, source in _OF_TURN.items():
+            column = getattr(turn, source)
+            if column is not None:
+                self.columns.setdefault(name, []).extend([math.nan if entry is None else entry for entry in column])
+        if target is not None:
+            single = not isinstance(target, tuple)
+            padding = (math.nan,) * (len(turn.completion_ids) - 1)
+            found = (target, *padding) if single else target
+            so_far = len(self.columns["advantages"]) - len(turn.completion_ids)
+            column = self.columns.setdefault("targets", [])
+            column += [math.nan] * (so_far - len(column))
+            column += found  # type: ignore[arg-type]  # a tuple of floats either way
 
     def continued_by(self, prompt: tuple[int, ...]) -> bool:
         """Whether a prompt is this row with text appended."""
@@ -83,57 +126,80 @@ class Sample:
         return len(prompt) > size and prompt[:size] == self.ids
 
 
-def samples_of(episode: Episode, advantages: Sequence[float | None]) -> list[Sample]:
+def samples_of(
+    episode: Episode, advantages: Sequence[Advantage], targets: Sequence[Advantage] | None = None
+) -> list[Sample]:
     """The rows of one episode. A turn whose advantage is None is not trained."""
     latest: dict[str, Sample] = {}
     samples: list[Sample] = []
-    for turn, advantage in zip(episode.turns, advantages, strict=True):
+    demonstrated = bool(episode.metadata.get(DEMONSTRATION))
+    for index, (turn, advantage) in enumerate(zip(episode.turns, advantages, strict=True)):
         if advantage is None or not turn.completion_ids:
             continue
         sample = latest.get(turn.seat)
         if sample is None or not sample.continued_by(turn.prompt_ids):
-            latest[turn.seat] = sample = Sample()
+            latest[turn.seat] = sample = Sample(episode.returns[turn.seat], demonstrated)
             samples.append(sample)
         sample.add(turn.prompt_ids, turn.completion_ids, turn.logprobs, advantage)
+        sample.note(turn, None if targets is None else targets[index])
+        sample.places.append(index)
     return samples
 
 
-def pack(episodes: Sequence[Episode], advantages: Advantages, *, pad_id: int) -> Batch | None:
-    """The batch of every trained turn, or None where there is none. `advantages`: one per turn, None: not trained."""
-    samples = [s for episode, values in zip(episodes, advantages, strict=True) for s in samples_of(episode, values)]
+def pack(
+    episodes: Sequence[Episode], advantages: TurnCredit, *, pad_id: int, targets: TurnCredit | None = None
+) -> Batch | None:
+    """The batch of every trained turn, or None where there is none. `advantages`, `targets`: laid out as the turns."""
+    samples = [
+        sample
+        for index, episode in enumerate(episodes)
+        for sample in samples_of(episode, advantages[index], None if targets is None else targets[index])
+    ]
     return pack_samples(samples, pad_id=pad_id) if samples else None
 
 
-def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
-    """The batch of at least one sample."""
+def in_batch_order(samples: Sequence[Sample]) -> tuple[list[Row], list[list[Sample]]]:
+    """The distinct rows of a batch, shortest first, and the samples that look into each."""
     by_row: dict[Row, list[Sample]] = {}
     for sample in samples:
         by_row.setdefault(Row(sample.ids, sample.spans), []).append(sample)
     rows = sorted(by_row, key=lambda row: (len(row.ids), row.ids))
+    return rows, [by_row[row] for row in rows]
+
+
+def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
+    """The batch of at least one sample."""
+    rows, by_row = in_batch_order(samples)
     ids, lengths, token_row, token_position, first = _lay_out(rows, pad_id)
-    width = max(len(sample.advantages) for sample in samples)
-    padding = [0.0] * width
-    sample_row, counts, offsets, values, logprobs = [], [], [], [], []
-    for index, row in enumerate(rows):
-        for sample in by_row[row]:
-            count = len(sample.advantages)
-            sample_row.append(index)
-            counts.append(count)
-            offsets.append(first[index])
-            values.append(sample.advantages + padding[count:])
-            logprobs.append(sample.logprobs + padding[count:])
-    mask = torch.arange(width) < torch.tensor(counts)[:, None]
+    ordered = [sample for members in by_row for sample in members]
+    counts = torch.tensor([len(sample.columns["advantages"]) for sample in ordered])
+    sample_row = torch.tensor([index for index, members in enumerate(by_row) for _ in members])
+    columns = torch.arange(int(counts.max()))
+    mask = columns < counts[:, None]
     return Batch(
         ids=ids,
         lengths=lengths,
         token_row=token_row,
         token_position=token_position,
-        sample_row=torch.tensor(sample_row),
-        token_index=(torch.tensor(offsets)[:, None] + torch.arange(width)) * mask,
+        sample_row=sample_row,
+        token_index=(torch.tensor(first)[sample_row][:, None] + columns) * mask,
         mask=mask,
-        advantages=torch.tensor(values, dtype=torch.float32),
-        sampled_logprobs=torch.tensor(logprobs, dtype=torch.float32),
+        returns=torch.tensor([sample.returned for sample in ordered], dtype=torch.float32),
+        demonstrated=torch.tensor([sample.demonstrated for sample in ordered]),
+        **_padded(ordered, len(columns)),
     )
+
+
+def _padded(samples: Sequence[Sample], width: int) -> dict[str, Tensor]:
+    """[N, width] of every column that is known of each sample; targets, of any: NaN elsewhere."""
+    found = {}
+    for name in PER_TOKEN:
+        rows = [sample.columns.get(name, []) for sample in samples]
+        known = all(len(row) == len(sample.columns["advantages"]) for row, sample in zip(rows, samples, strict=True))
+        if known or (name == "targets" and any(rows)):
+            padding = [0.0 if known else math.nan] * width
+            found[name] = torch.tensor([row + padding[len(row) :] for row in rows], dtype=torch.float32)
+    return found
 
 
 def _lay_out(rows: Sequence[Row], pad_id: int) -> tuple[Tensor, Tensor, Tensor, Tensor, list[int]]:
@@ -170,16 +236,19 @@ def take_rows(batch: Batch, first: int, last: int) -> Batch:
     samples = (batch.sample_row >= first) & (batch.sample_row < last)
     offset = int(tokens.nonzero()[0]) if tokens.any() else 0
     width = int(batch.lengths[first:last].max())
-    return Batch(
+    of_samples = {
+        name: None if getattr(batch, name) is None else getattr(batch, name)[samples]
+        for name in ("mask", "returns", "demonstrated", *PER_TOKEN)
+    }
+    return replace(
+        batch,
         ids=batch.ids[first:last, :width],
         lengths=batch.lengths[first:last],
         token_row=batch.token_row[tokens] - first,
         token_position=batch.token_position[tokens],
         sample_row=batch.sample_row[samples] - first,
         token_index=(batch.token_index[samples] - offset).clamp_min(0) * batch.mask[samples],
-        mask=batch.mask[samples],
-        advantages=batch.advantages[samples],
-        sampled_logprobs=batch.sampled_logprobs[samples],
+        **of_samples,
     )
 
 
@@ -187,4 +256,5 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
     if device.type == "cpu":
         return batch
-    return Batch(*(getattr(batch, name).to(device) for name in Batch.__dataclass_fields__))
+    moved = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return Batch(**{name: None if tensor is None else tensor.to(device) for name, tensor in moved.items()})

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from turnwise.algorithms.settings import RunSettings
 
 CONFIG = "config.yaml"
-_FREE = ("env.kwargs.", "algorithm.credit_settings.", "sweep.")
-"""Mappings whose keys belong to a game, a credit method or a sweep, which checks them itself."""
+_FREE = (
+    *("env.kwargs.", "sweep.", "algorithm.explore_settings.", "algorithm.rewards.", "algorithm.credit_settings."),
+    *("algorithm.shapings.", "algorithm.objective.guard_settings.", "algorithm.objective.corrections."),
+)
+"""Mappings whose keys belong to a game, a method or a sweep, which checks them itself."""
 
 _ENV_ID = re.compile(r"^ +id: *([^\s#]+)", re.MULTILINE)
 _CALL = re.compile(r"(?<![\w'\"])((?!int|float|str|bool|json_str)[a-z_]+\([-\d.]*\))(?![\w'\"])")

@@ -1,22 +1,26 @@
-"""The weights and everything that moves with them: optimiser, running mean, reference, and the update itself."""
+"""The weights and everything that moves with them: optimiser, running mean, reference, critic, and the update itself."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
-from turnwise.algorithms.aggregate import Totals
 from turnwise.algorithms.batch import Batch, blocks, take_rows, to_device
 from turnwise.algorithms.checks import NotFinite
-from turnwise.algorithms.objective import policy_objective, whole_batch
-from turnwise.algorithms.policy import Scores, require_plain_head, score
-from turnwise.algorithms.recipes import Magnet, Objective, Optimisation
+from turnwise.algorithms.critic import ValueNet, value_loss
+from turnwise.algorithms.noise import LayerNoise, LayerNoiseSettings
+from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
+from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
+from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+
 
 
 class Learner:
@@ -31,22 +35,42 @@ class Learner:
         *,
         temperature: float,
         clock: ModelClock,
+        critic: Critic | None = None,
+        noise: LayerNoiseSettings | None = None,
+        keep_reference: bool = False,
     ) -> None:
-        """`temperature`: the sampler's, so that the ratio compares like with like. `clock` counts time in the model."""
+        """`temperature`: the sampler's, so that the ratio compares like with like. `clock` counts time in the model.
+
+        `keep_reference`: keep a reference policy even where the magnet pulls towards none.
+        """
         self.model, self.optimisation, self.objective, self.magnet = model, optimisation, objective, magnet
         self.temperature, self.clock = temperature, clock
+        self.critic_settings = critic or Critic()
         self.updates = 0
+        require_plain_head(model)
+        kind = self.critic_settings.kind
+        self.critic = None if kind == "none" else ValueNet(model, own_body=kind == "own")
+        self.noise = None if noise is None else LayerNoise(body_and_head(model)[0].layers, noise)
         self._parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.AdamW(
-            self._parameters,
-            lr=optimisation.learning_rate,
-            betas=(optimisation.beta1, optimisation.beta2),
-            weight_decay=optimisation.weight_decay,
+        self._optimiser = self._make_optimiser()
+        self.reference = _frozen_copy(model) if magnet.needs_model or keep_reference else None
+        self.mean = _frozen_copy(model) if optimisation.mean_decay else None
+
+    def _make_optimiser(self) -> torch.optim.Optimizer:
+        """AdamW over the policy's weights, and, at steps of their own, the critic's and the noise's."""
+        settings = self.optimisation
+        groups: list[dict[str, Any]] = [{"params": self._parameters}]
+        if self.critic is not None:
+            groups.append({"params": list(self.critic.parameters()), "lr": self.critic_settings.learning_rate})
+        if self.noise is not None:
+            groups.append(self.noise.parameter_group())
+        return torch.optim.AdamW(
+            groups,
+            lr=settings.learning_rate,
+            betas=(settings.beta1, settings.beta2),
+            weight_decay=settings.weight_decay,
             fused=True,
         )
-        require_plain_head(model)
-        self.reference = _frozen_copy(model) if magnet.needs_model else None
-        self.mean = _frozen_copy(model) if optimisation.mean_decay else None
 
     @property
     def reported(self) -> Any:
@@ -58,15 +82,13 @@ class Learner:
 
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = to_device(batch, self.model.device)
-        parts = blocks(batch, self.optimisation.micro_batch_tokens)
-        pieces = [batch] if len(parts) == 1 else [take_rows(batch, first, last) for first, last in parts]
+        batch = self._prepared(to_device(batch, self.model.device))
+        pieces, whole = self.pieces(batch), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
-        old = [self._old_logprobs(piece) for piece in pieces]
         metrics: dict[str, float] = {}
         rate = self.optimisation.learning_rate_at(progress, self.updates)
         for epoch in range(self.optimisation.epochs):
-            found = self._epoch(whole_batch(batch), pieces, old, weight)
+            found = self._epoch(whole, pieces, weight, epoch)
             norm = self._step(rate, found["loss"])
             if epoch == 0:
                 metrics = found | {"grad_norm": norm}
@@ -74,38 +96,106 @@ class Learner:
         self.updates += 1
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
 
-    def _epoch(self, whole: Totals, pieces: Sequence[Batch], old: Sequence[Tensor], weight: float) -> dict[str, float]:
+    def pieces(self, batch: Batch) -> list[Batch]:
+        """The batch in parts of at most `micro_batch_tokens`."""
+        parts = blocks(batch, self.optimisation.micro_batch_tokens)
+        return [batch] if len(parts) == 1 else [take_rows(batch, first, last) for first, last in parts]
+
+    def _prepared(self, batch: Batch) -> Batch:
+        """The batch with the trainer's log-probs where they are asked for, less the tokens that are left out."""
+        needed = self.optimisation.old_logprobs == "trainer" or bool(self.objective.corrections)
+        if needed and batch.train_logprobs is None:
+            batch = replace(batch, train_logprobs=self._logprobs(batch)[batch.token_index])
+        limit = self.objective.probability_mask
+        if limit is None:
+            return batch
+        kept = (self._old_logprobs(batch).exp() <= limit) | batch.demonstrated[:, None]
+        return replace(batch, mask=batch.mask & kept)
+
+    def _old_logprobs(self, batch: Batch) -> Tensor:
+        """[N, T] of the ratio's denominator."""
+        if self.optimisation.old_logprobs == "sampler":
+            return batch.sampled_logprobs
+        assert batch.train_logprobs is not None  # `_prepared` made them
+        return batch.train_logprobs
+
+    @torch.no_grad()
+    def _logprobs(self, batch: Batch) -> Tensor:
+        """[M] of the current weights."""
+        with self.clock.running():
+            parts = [score(self.model, piece, temperature=self.temperature).logprobs for piece in self.pieces(batch)]
+        return torch.cat(parts)
+
+    def _epoch(self, whole: Whole, pieces: Sequence[Batch], weight: float, epoch: int) -> dict[str, float]:
         """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time."""
         totals: dict[str, float] = {}
-        for piece, old_logprobs in zip(pieces, old, strict=True):
-            reference = self._reference_scores(piece, weight)
-            with self.clock.running():
-                scores = score(self.model, piece, temperature=self.temperature)
-            loss, metrics = policy_objective(
-                scores,
-                reference,
-                piece,
-                old_logprobs,
-                objective=self.objective,
-                magnet=self.magnet,
-                magnet_weight=weight,
-                whole=whole,
-            )
+        for index, piece in enumerate(pieces):
+            loss, metrics = self.loss(piece, whole, weight, (self.updates * self.optimisation.epochs + epoch, index))
             with self.clock.running():
                 loss.backward()
             for name, value in (metrics | {"loss": loss.detach()}).items():
                 totals[name] = totals.get(name, 0.0) + float(value)
         return totals
 
+    def loss(
+        self, piece: Batch, whole: Whole, weight: float, place: tuple[int, int] = (0, 0)
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss with gradient and metrics of a part of a batch, as their shares of the whole.
+
+        weight: of the magnet. place: number of the pass and of the part in it; the layers' noise follows from it.
+        """
+        reference = self._reference_scores(piece, weight)
+        with self.clock.running():
+            active = nullcontext() if self.noise is None else self.noise.active(*place)
+            with active:
+                scores = score(self.model, piece, temperature=self.temperature)
+        loss, metrics = policy_objective(
+            scores,
+            reference,
+            piece,
+            self._old_logprobs(piece),
+            objective=self.objective,
+            magnet=self.magnet,
+            magnet_weight=weight,
+            whole=whole,
+        )
+        if self.critic is None:
+            return loss, metrics
+        return self._with_critic(loss, metrics, scores, piece, whole)
+
+    def is_finite(self, batch: Batch) -> bool:
+        """Whether a batch's loss and gradient are: tried out, the weights stay as they are."""
+        batch = self._prepared(to_device(batch, self.model.device))
+        loss, _ = self.loss(batch, whole_batch(batch), self.magnet.weight)
+        loss.backward()
+        gradients = [p.grad for group in self._optimiser.param_groups for p in group["params"] if p.grad is not None]
+        finite = bool(loss.isfinite()) and all(bool(gradient.isfinite().all()) for gradient in gradients)
+        self._optimiser.zero_grad(set_to_none=True)
+        return finite
+
+    def _with_critic(
+        self, loss: Tensor, metrics: dict[str, Tensor], scores: Scores, piece: Batch, whole: Whole
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        assert self.critic is not None
+        settings = self.critic_settings
+        with self.clock.running():
+            predictions = self.critic(piece, scores.hidden)
+        valued, _ = value_loss(predictions, piece, clip=settings.clip, valued=whole.valued)
+        if self.updates < settings.warmup_steps:
+            loss = loss * 0.0
+        weight = settings.weight if settings.kind == "shared" else 1.0
+        return loss + weight * valued, metrics | {"value_loss": valued.detach()}
+
     def _step(self, rate: float, loss: float) -> float:
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, self.optimisation.max_grad_norm))
-        if not (math.isfinite(norm) and math.isfinite(loss)):
+        longest = self.optimisation.max_grad_norm
+        groups = [group["params"] for group in self._optimiser.param_groups]
+        norm, *others = [float(torch.nn.utils.clip_grad_norm_(parameters, longest)) for parameters in groups]
+        if not all(math.isfinite(number) for number in (loss, norm, *others)):
             self._optimiser.zero_grad(set_to_none=True)
             raise NotFinite(
                 f"the loss is {loss} and its gradient's norm {norm} at update {self.updates}; no step was made"
             )
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
+        self._optimiser.param_groups[0]["lr"] = rate
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return norm
@@ -131,20 +221,12 @@ class Learner:
         with self.clock.running():
             return score(self.reference, piece, temperature=self.temperature).distribution
 
-    @torch.no_grad()
-    def _old_logprobs(self, piece: Batch) -> Tensor:
-        if self.optimisation.old_logprobs == "sampler":
-            return piece.sampled_logprobs
-        with self.clock.running():
-            scores: Scores = score(self.model, piece, temperature=self.temperature)
-        return scores.logprobs[piece.token_index]
-
     def state(self) -> dict[str, Any]:
-        """Weights, running mean, reference, optimiser and counter. Live tensors: save them before the next update."""
+        """Weights, running mean, reference, critic, noise, optimiser and counter. Live tensors: save them before the
+        next update."""
         return {
             "model": self.model.state_dict(),
-            "mean": self.mean.state_dict() if self.mean is not None else None,
-            "reference": self.reference.state_dict() if self.reference is not None else None,
+            **{name: _state(getattr(self, name)) for name in _BESIDE},
             "optimiser": self._optimiser.state_dict(),
             "updates": self.updates,
         }
@@ -152,11 +234,20 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from `state()` of a learner with the same settings."""
         self.model.load_state_dict(state["model"])
-        for mine, saved in ((self.mean, state["mean"]), (self.reference, state["reference"])):
+        for name in _BESIDE:
+            mine = getattr(self, name)
             if mine is not None:
-                mine.load_state_dict(saved)
+                mine.load_state_dict(state[name])
         self._optimiser.load_state_dict(state["optimiser"])
         self.updates = state["updates"]
+
+
+_BESIDE = ("mean", "reference", "critic", "noise")
+"""What may stand beside the model."""
+
+
+def _state(module: Any) -> Any:
+    return None if module is None else module.state_dict()
 
 
 def _frozen_copy(model: Any) -> Any:

@@ -1,17 +1,48 @@
-"""The objective: clipped surrogate plus optional pulls (KL to a reference, entropy), as one sum over tokens."""
+"""The objective of one update, as one sum over tokens: a guarded surrogate, imitation, and optional pulls."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from turnwise.algorithms.aggregate import Totals, masked_fraction, token_weights, totals, weighted_sum
 from turnwise.algorithms.batch import Batch
-from turnwise.algorithms.losses import clipped_policy_loss
+from turnwise.algorithms.corrections import CorrectionInputs, combined
+from turnwise.algorithms.guards import GUARDS, LossInputs
+from turnwise.algorithms.losses import PolicyLoss
 from turnwise.algorithms.policy import Scores
-from turnwise.algorithms.ratios import token_ratio
+from turnwise.algorithms.ratios import RATIOS
 from turnwise.algorithms.recipes import Magnet, Objective
 from turnwise.algorithms.regularize import entropy, exact_kl, sampled_kl
+
+
+class Whole(NamedTuple):
+    """Counts over the whole batch, by which every part of it is weighed."""
+
+    trained: Totals
+    """What the policy said and learns from."""
+    imitated: Totals
+    """Demonstrations."""
+    valued: int
+    """Tokens with a target for the critic."""
+    entropy_pool: Tensor | None = None
+    """[K] nats: entropies of all tokens that the policy learns from, where they are known."""
+
+
+def whole_batch(batch: Batch) -> Whole:
+    """The counts that every part of this batch is weighed by."""
+    own, shown = _apart(batch)
+    valued = 0 if batch.targets is None else int((batch.mask & ~batch.targets.isnan()).sum())
+    pool = None if batch.entropies is None else batch.entropies[own]
+    return Whole(totals(own), totals(shown), valued, pool)
+
+
+def _apart(batch: Batch) -> tuple[Tensor, Tensor]:
+    """[N, T] bool each: the policy's own tokens, and those of demonstrations."""
+    shown = batch.demonstrated[:, None]
+    return batch.mask & ~shown, batch.mask & shown
 
 
 def policy_objective(
@@ -23,7 +54,7 @@ def policy_objective(
     objective: Objective,
     magnet: Magnet,
     magnet_weight: float,
-    whole: Totals,
+    whole: Whole,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a part of a batch and its share of the metrics; both add up over the parts.
 
@@ -32,29 +63,24 @@ def policy_objective(
         old_logprobs: [N, T] nats, under the policy in the ratio's denominator.
         whole: Counts of the whole batch.
     """
-    mask = batch.mask
+    mask, shown = _apart(batch)
     weights = token_weights(
         mask,
         objective.aggregation,
         constant=objective.constant,
         divide_by_sequences=objective.divide_by_sequences,
-        batch=whole,
+        batch=whole.trained,
     )
-    ratio = token_ratio(scores.logprobs[batch.token_index], old_logprobs, mask)
-    surrogate = clipped_policy_loss(
-        ratio,
-        batch.advantages,
-        clip_low=objective.clip_low,
-        clip_high=objective.clip_high,
-        dual_clip=objective.dual_clip,
-    )
+    logprobs = scores.logprobs[batch.token_index]
+    surrogate, corrected = _surrogate(logprobs, old_logprobs, batch, mask, objective, whole.entropy_pool)
     loss = weighted_sum(surrogate.per_token, weights)
     nats = entropy(scores.distribution)[batch.token_index]
-    share = mask.sum() / max(whole.tokens, 1)
+    share = mask.sum() / max(whole.trained.tokens, 1)
     metrics = {
         "entropy": masked_mean(nats.detach(), mask) * share,
         "clip_fraction": masked_fraction(surrogate.clipped, mask) * share,
-        "mismatch_kl": masked_mean(sampled_kl(old_logprobs, scores.logprobs.detach()[batch.token_index]), mask) * share,
+        "mismatch_kl": masked_mean(sampled_kl(old_logprobs, logprobs.detach(), mask=mask), mask) * share,
+        **{name: value * share for name, value in corrected.items()},
     }
     if objective.entropy_weight:
         loss = loss - objective.entropy_weight * weighted_sum(nats, weights)
@@ -62,7 +88,48 @@ def policy_objective(
         pull = _pull(scores, reference, batch, magnet.estimator)
         metrics["magnet_kl"] = masked_mean(pull.detach(), mask) * share
         loss = loss + magnet_weight * weighted_sum(pull, weights)
+    if whole.imitated.tokens:
+        imitation = weighted_sum(-batch.advantages * logprobs, token_weights(shown, "token-mean", batch=whole.imitated))
+        metrics["sft_loss"] = imitation.detach()
+        loss = loss + objective.sft_weight * imitation
     return loss, metrics
+
+
+def _surrogate(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    batch: Batch,
+    mask: Tensor,
+    objective: Objective,
+    entropy_pool: Tensor | None,
+) -> tuple[PolicyLoss, dict[str, Tensor]]:
+    """The guarded loss per token, times the corrections; and what the corrections did."""
+    inputs = LossInputs(
+        logprobs=logprobs,
+        old_logprobs=old_logprobs,
+        ratio=RATIOS[objective.ratio](logprobs, old_logprobs, mask),
+        advantages=batch.advantages,
+        mask=mask,
+        returns=batch.returns,
+        entropies=batch.entropies,
+        entropy_pool=entropy_pool,
+    )
+    found = GUARDS[objective.guard].function(inputs, objective.guard_record())
+    if not objective.corrections:
+        return found, {}
+    if batch.train_logprobs is None:
+        raise ValueError(
+            "corrections compare the trainer's log-probs with the sampler's: this batch has none of the trainer's"
+        )
+    compared = CorrectionInputs(
+        trainer=batch.train_logprobs,
+        sampler=batch.sampled_logprobs,
+        new=logprobs,
+        advantages=batch.advantages,
+        mask=mask,
+    )
+    weights, metrics = combined(objective.correction_records(), compared)
+    return found._replace(per_token=found.per_token * weights), metrics
 
 
 def _pull(scores: Scores, reference: Tensor | None, batch: Batch, estimator: str) -> Tensor:
@@ -82,7 +149,3 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over the entries where `mask` is True; 0 where there is none."""
     return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp_min(1)
 
-
-def whole_batch(batch: Batch) -> Totals:
-    """The counts that every part of this batch is weighed by."""
-    return totals(batch.mask)

@@ -19,6 +19,16 @@ class Scores:
     """[M] float32 nats: log p of the token itself."""
     distribution: Tensor
     """[M, V] float32 nats: log p of every token there."""
+    hidden: Tensor | None = None
+    """[M, H]: the body's last state before the token, for a critic on the same body."""
+
+
+def hidden_states(body: Any, batch: Batch) -> Tensor:
+    """[R, L, H]: the last state of a model's body at every token of a batch. Carries the gradient."""
+    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+    attention = (columns < batch.lengths[:, None]).long()
+    found: Tensor = body(input_ids=batch.ids, attention_mask=attention, use_cache=False).last_hidden_state
+    return found
 
 
 def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
@@ -26,23 +36,20 @@ def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
 
     Raises ValueError if the model lacks a separate body and head.
     """
-    body, _ = _body_and_head(model)
-    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-    attention = (columns < batch.lengths[:, None]).long()
-    hidden = body(input_ids=batch.ids, attention_mask=attention, use_cache=False).last_hidden_state
-    logits = _logits(model, hidden[batch.token_row, batch.token_position - 1])
-    distribution = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
+    body, _ = body_and_head(model)
+    hidden = hidden_states(body, batch)[batch.token_row, batch.token_position - 1]
+    distribution = torch.log_softmax(logits_of(model, hidden) / (temperature or 1.0), dim=-1)
     tokens = batch.ids[batch.token_row, batch.token_position]
-    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution)
+    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution, hidden)
 
 
 @torch.no_grad()
 def require_plain_head(model: Any) -> None:
     """Raises ValueError unless head(body(x)) is what `model(x)` says: some families scale their logits on the way."""
-    body, _ = _body_and_head(model)
+    body, _ = body_and_head(model)
     ids = torch.arange(1, 9, device=model.device)[None] % model.config.get_text_config().vocab_size
     expected = model(input_ids=ids, use_cache=False).logits.float()
-    got = _logits(model, body(input_ids=ids, use_cache=False).last_hidden_state)
+    got = logits_of(model, body(input_ids=ids, use_cache=False).last_hidden_state)
     if (got - expected).abs().max() > 0.02 * expected.abs().max().clamp_min(1e-6):
         raise ValueError(
             f"training computes the logits of {type(model).__name__} as its head over its body, but the model changes "
@@ -50,7 +57,8 @@ def require_plain_head(model: Any) -> None:
         )
 
 
-def _body_and_head(model: Any) -> tuple[Any, Any]:
+def body_and_head(model: Any) -> tuple[Any, Any]:
+    """The part of a causal language model below its head, and the head. Raises ValueError where it has no such parts."""
     head = model.get_output_embeddings()
     body = getattr(model, model.base_model_prefix, None)
     if head is None or body is None or body is model:
@@ -58,8 +66,8 @@ def _body_and_head(model: Any) -> tuple[Any, Any]:
     return body, head
 
 
-def _logits(model: Any, hidden: Tensor) -> Tensor:
+def logits_of(model: Any, hidden: Tensor) -> Tensor:
     """[..., V] float32 from hidden states [..., H]."""
-    logits: Tensor = _body_and_head(model)[1](hidden).float()
+    logits: Tensor = body_and_head(model)[1](hidden).float()
     softcap = getattr(model.config, "final_logit_softcapping", None)
     return softcap * torch.tanh(logits / softcap) if softcap else logits

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from turnwise.algorithms.build import build
 from turnwise.algorithms.checks import require_between, require_choice
+from turnwise.algorithms.corrections import CORRECTIONS, refuse_double_correction
 from turnwise.algorithms.credit import CREDITS
+from turnwise.algorithms.explore import EXPLORERS
+from turnwise.algorithms.guards import GUARDS
+from turnwise.algorithms.noise import LayerNoiseSettings
+from turnwise.algorithms.ratios import RATIOS
+from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.schedule import SHAPES, check_schedule, scheduled
+from turnwise.algorithms.shaping import SHAPINGS
 
 AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 ESTIMATORS = ("k1", "k2", "k3")
@@ -64,12 +71,16 @@ class Magnet:
 class Objective:
     """What one update minimises."""
 
-    clip_low: float = 0.2
-    """Lower clip distance of the ratio, in [0, 1]."""
-    clip_high: float = 0.2
-    """Upper clip distance of the ratio, at least 0."""
-    dual_clip: float | None = None
-    """Ceiling of the loss at negative advantages, in multiples of the advantage, above 1; null for none."""
+    ratio: str = "token"
+    """Of new to old probability: per `token`, or per `sequence` (its geometric mean), or `sequence_product`."""
+    guard: str = "clip"
+    """Which gradients pass, see `turnwise.algorithms.guards.GUARDS`."""
+    guard_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that guard."""
+    corrections: Mapping[str, Any] = field(default_factory=dict)
+    """For what the sampler and the trainer compute differently: name in `CORRECTIONS` -> its settings; they multiply."""
+    probability_mask: float | None = None
+    """Tokens whose old probability is above this are left out of the loss, in (0, 1]; null: none is."""
     aggregation: str = "token-mean"
     """How tokens add up, see `aggregate`."""
     constant: float | None = None
@@ -78,13 +89,20 @@ class Objective:
     """seq-mean-token-sum-norm only: divide by the number of sequences too."""
     entropy_weight: float = 0.0
     """Nats of entropy per unit of advantage."""
+    sft_weight: float = 1.0
+    """Weight of the cross-entropy of demonstrations, per token of theirs, where the recipe has any."""
 
     def __post_init__(self) -> None:
-        require_between("clip_low", self.clip_low, 0.0, 1.0)
-        require_between("clip_high", self.clip_high, 0.0)
+        require_choice("ratio", self.ratio, tuple(RATIOS))
+        require_choice("guard", self.guard, sorted(GUARDS))
+        for name in self.corrections:
+            require_choice("corrections", name, sorted(CORRECTIONS))
+        self.guard_record()
+        self.correction_records()
         require_between("entropy_weight", self.entropy_weight, 0.0)
-        if self.dual_clip is not None:
-            require_between("dual_clip", self.dual_clip, 1.0, open_low=True)
+        require_between("sft_weight", self.sft_weight, 0.0)
+        if self.probability_mask is not None:
+            require_between("probability_mask", self.probability_mask, 0.0, 1.0, open_low=True)
         require_choice("aggregation", self.aggregation, AGGREGATIONS)
         norm = self.aggregation == "seq-mean-token-sum-norm"
         if not norm and (self.constant is not None or self.divide_by_sequences):
@@ -94,6 +112,41 @@ class Objective:
             )
         if self.constant is not None:
             require_between("constant", self.constant, 0.0, open_low=True)
+
+    def guard_record(self) -> Any:
+        """The settings record of the guard."""
+        return build(GUARDS[self.guard].settings, self.guard_settings, "guard_settings")
+
+    def correction_records(self) -> dict[str, Any]:
+        """The settings record of every correction, by name."""
+        return {
+            name: build(CORRECTIONS[name].settings, values or {}, f"corrections.{name}")
+            for name, values in self.corrections.items()
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Critic:
+    """What predicts the return to come."""
+
+    kind: str = "none"
+    """`none`, a head on the policy's own body (`shared`), or weights of its `own`, copied from the policy's."""
+    learning_rate: float = 1e-5
+    """Adam's step of the critic's weights, in weights per update."""
+    weight: float = 0.5
+    """With `shared`: weight of its loss, per unit of advantage and squared task unit."""
+    clip: float | None = 0.5
+    """Largest step from the old prediction that lowers the loss, in task units; null for no clip."""
+    warmup_steps: int = 0
+    """Updates at the start in which the critic learns alone."""
+
+    def __post_init__(self) -> None:
+        require_choice("kind", self.kind, ("none", "shared", "own"))
+        require_between("learning_rate", self.learning_rate, 0.0, open_low=True)
+        require_between("weight", self.weight, 0.0, open_low=True)
+        require_between("warmup_steps", self.warmup_steps, 0)
+        if self.clip is not None:
+            require_between("clip", self.clip, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,27 +235,85 @@ class SFT:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlgorithmSettings:
-    """A recipe: how credit is given and what an update minimises."""
+    """A recipe: how episodes are sampled, what a turn is worth, and what an update minimises."""
 
     name: str = "custom"
     """What the recipe is called."""
+    explore: str = "independent"
+    """How episodes are sampled, see `turnwise.algorithms.explore.EXPLORERS`."""
+    explore_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of that way."""
+    rewards: Mapping[str, Any] = field(default_factory=dict)
+    """What is made of the rewards first, in order: name in `REWARDS` -> its settings."""
     credit: str = "rae"
     """Credit method, see `turnwise.algorithms.credit.CREDITS`."""
     credit_settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of that method."""
+    shapings: Mapping[str, Any] = field(default_factory=dict)
+    """What is made of the advantages last, in order: name in `SHAPINGS` -> its settings."""
     group_size: int = 1
     """Episodes that share one task and seed (GRPO, RLOO)."""
+    answer_prefix: str = "<answer>"
+    """What stands before the right answer where its log-prob is asked for."""
     objective: Objective = Objective()
+    critic: Critic = Critic()
+    noise: LayerNoiseSettings | None = None
+    """Learnable noise on the layers' inputs during the update (ALP); null for none."""
     magnet: Magnet = Magnet()
     optimisation: Optimisation = Optimisation()
     cite: str = ""
     """The paper of the recipe."""
 
     def __post_init__(self) -> None:
+        require_choice("explore", self.explore, sorted(EXPLORERS))
         require_choice("credit", self.credit, sorted(CREDITS))
+        for name in self.rewards:
+            require_choice("rewards", name, sorted(REWARDS))
+        for name in self.shapings:
+            require_choice("shapings", name, sorted(SHAPINGS))
         require_between("group_size", self.group_size, 1)
-        self.credit_record()
+        if not self.answer_prefix:
+            raise ValueError("answer_prefix is the text that opens an answer: got an empty one")
+        for part in self.parts():
+            assert part.settings is not None  # building them checked them
+        refuse_double_correction(self.optimisation.old_logprobs, self.objective.corrections)
 
     def credit_record(self) -> Any:
         """The settings record of the credit method."""
         return build(CREDITS[self.credit].settings, self.credit_settings, "algorithm.credit_settings")
+
+    def parts(self) -> list[Part]:
+        """Explorer, rewards, credit, shapings and guard, in the order of a step, each with its settings record."""
+        explorer, credit, guard = EXPLORERS[self.explore], CREDITS[self.credit], GUARDS[self.objective.guard]
+        explore = build(explorer.settings, self.explore_settings, "algorithm.explore_settings")
+        return [
+            Part("explore", self.explore, explorer, explore),
+            *_terms("rewards", self.rewards, REWARDS),
+            Part("credit", self.credit, credit, self.credit_record()),
+            *_terms("shapings", self.shapings, SHAPINGS),
+            Part("guard", self.objective.guard, guard, self.objective.guard_record()),
+        ]
+
+
+class Part(NamedTuple):
+    """One registered idea in a recipe."""
+
+    stage: str
+    """explore, rewards, credit, shapings or guard."""
+    name: str
+    method: Any
+    """The entry of the registry: settings, function, needs."""
+    settings: Any
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of what the episodes must hold, see `turnwise.algorithms.needs`."""
+        needs = self.method.needs
+        return tuple(needs(self.settings)) if callable(needs) else tuple(needs)
+
+
+def _terms(stage: str, terms: Mapping[str, Any], registry: Mapping[str, Any]) -> list[Part]:
+    return [
+        Part(stage, name, registry[name], build(registry[name].settings, values or {}, f"algorithm.{stage}.{name}"))
+        for name, values in terms.items()
+    ]

@@ -7,11 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Agent, Rollout
-from turnwise.algorithms.batch import pack
+from turnwise.agents.sampling import derive_seed
+from turnwise.algorithms.algorithm import Algorithm, Judged
+from turnwise.algorithms.annotate import ANNOTATED, annotate
+from turnwise.algorithms.batch import Batch, pack
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.checkpoint import prune, save_checkpoint
-from turnwise.algorithms.credit import CREDITS
+from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.evaluation.measure import (
     HELD_OUT,
     exact_evaluation,
@@ -21,13 +25,17 @@ from turnwise.algorithms.evaluation.measure import (
     win_rate_evaluation,
     win_rate_figures,
 )
+from turnwise.algorithms.explore.ground import Ground
+from turnwise.algorithms.failure import save_failure
 from turnwise.algorithms.league import LEARNER, OPPONENT, plan_step
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.metrics import episode_metrics
+from turnwise.algorithms.needs import needs_of, require_fit
 from turnwise.algorithms.reporting.runlog import RunLog
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import Policy, make_opponent, voice_of
 from turnwise.envs.registry import make_game
+from turnwise.records import Episode
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -38,6 +46,7 @@ class Run:
     def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, method: str) -> None:
         self.settings, self.run_dir, self.policy, self.method = settings, run_dir, policy, method
         recipe = settings.algorithm
+        needs = needs_of(recipe)
         self.learner = Learner(
             policy.model,
             recipe.optimisation,
@@ -45,10 +54,13 @@ class Run:
             recipe.magnet,
             temperature=settings.agent.sampling.temperature,
             clock=policy.engine.clock,
+            critic=recipe.critic,
+            noise=recipe.noise,
+            keep_reference="reference_logprobs" in needs,
         )
-        self.credit, self.credit_settings = CREDITS[recipe.credit].function, recipe.credit_record()
-        self.credit_state: dict[str, Any] = {}
+        self.algorithm = Algorithm(recipe, self._annotate, LEARNER)
         self.game = make_game(settings.env.id, **settings.env.kwargs)
+        require_fit(recipe, self.game, settings.env.id)
         agents: dict[str, Agent] = {LEARNER: policy.agent}
         if settings.agent.opponent != "self":
             _require_seats(settings, self.game.seats)
@@ -59,6 +71,7 @@ class Run:
             max_turns=settings.env.max_turns,
             concurrency=settings.engine.concurrency,
             record_messages=False,
+            record=needs & {"anchor", "ground_truth"},
         )
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
@@ -106,14 +119,16 @@ class Run:
         settings = self.settings
         times = [time.perf_counter()]
         in_model = self.policy.engine.clock.seconds
-        episodes = self.rollout.collect(plan_step(settings, self.game.seats, self.steps_done))
+        episodes, explored = self.algorithm.play(self._plans(0), self._ground())
         times.append(time.perf_counter())
-        advantages, self.credit_state = self.credit(episodes, self.credit_state, self.credit_settings, LEARNER)
+        judged = self.algorithm.judge(episodes)
         times.append(time.perf_counter())
-        batch = pack(episodes, advantages, pad_id=self.policy.tokenizer.pad_token_id)
+        batch = pack(
+            judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
+        )
         times.append(time.perf_counter())
         progress = self.steps_done / settings.steps
-        update = self.learner.update(batch, progress) if batch is not None else {}
+        update = self._update(batch, progress, judged) if batch is not None else {}
         self.policy.engine.weight_version = self.learner.updates
         times.append(time.perf_counter())
         self.steps_done += 1
@@ -125,9 +140,37 @@ class Run:
             "turns": self.turns,
             **update,
             **episode_metrics(episodes, LEARNER),
-            **{f"baseline/{key}": value for key, value in self.credit_state.get("baselines", {}).items()},
+            **explored,
+            **judged.metrics,
             "time": _times(times) | {"model": self.policy.engine.clock.seconds - in_model},
         }
+
+    def _plans(self, attempt: int) -> list[Plan]:
+        return plan_step(self.settings, self.game.seats, self.steps_done, attempt)
+
+    def _ground(self) -> Ground:
+        """What the recipe's way of sampling plays on."""
+        return Ground(
+            rollout=self.rollout,
+            learner=LEARNER,
+            seed=derive_seed(self.settings.seed, _EXPLORING, self.steps_done),
+            group_size=self.settings.algorithm.group_size,
+            fresh=self._plans,
+            annotate=lambda episodes: self._annotate(episodes, frozenset({"train_logprobs", "token_entropy"})),
+        )
+
+    def _annotate(self, episodes: Sequence[Episode], needs: frozenset[str]) -> list[Episode]:
+        prefix = self.settings.algorithm.answer_prefix
+        wanted = needs & ANNOTATED
+        return annotate(episodes, self.learner, self.policy.context, wanted, name=LEARNER, answer_prefix=prefix)
+
+    def _update(self, batch: Batch, progress: float, judged: Judged) -> dict[str, float]:
+        """Raises NotFinite, after saving what caused it."""
+        try:
+            return self.learner.update(batch, progress)
+        except NotFinite as error:
+            place = save_failure(self.run_dir, self.steps_done, self.learner, batch, judged)
+            raise NotFinite(f"{error}; {place}") from None
 
     def evaluate(self) -> dict[str, Any]:
         """The figures of the reported weights, and of the last ones where both are kept."""
@@ -161,21 +204,24 @@ class Run:
     def save(self) -> None:
         """A checkpoint of everything that a resumed run needs."""
         self.log.sync()
-        state = {name: getattr(self, name) for name in _KEPT} | {"learner": self.learner.state()}
+        state = {name: getattr(self, name) for name in _KEPT}
+        state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
         save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
         prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from `save`."""
         self.learner.load(state["learner"])
+        self.algorithm.states = state["algorithm"]
         for name in _KEPT:
             setattr(self, name, state[name])
         self.best = None if self.best is None else (self.best[0], self.best[1])
         self.policy.engine.weight_version = self.learner.updates
 
 
+_EXPLORING = 4
 _KEPT = (
-    *("credit_state", "steps_done", "games", "turns", "start", "best"),
+    *("steps_done", "games", "turns", "start", "best"),
     *("seconds", "model_seconds", "evaluation_seconds"),
 )
 

@@ -92,7 +92,8 @@ def credit(
         per_seat = dict(zip(episode.seats, next(values), strict=True)) if is_finished(episode) else {}
         row = spread_over_turns(episode, per_seat, learner, settings.turn_discount)
         table.append(without_zeros(row) if settings.filter_zero else row)
-    return CreditResult(table, after)
+    figures = {f"baseline/{key}": value for key, value in after["baselines"].items()}
+    return CreditResult(table, after, metrics=figures)
 
 
 def _keyed_returns(episode: Episode, key: str, learner: str) -> list[tuple[str, float]]:

@@ -117,7 +117,7 @@ def test_a_ratio_beyond_the_clip_has_no_gradient(batch: Batch) -> None:
 
 
 def test_the_clips_are_set_apart(batch: Batch) -> None:
-    objective = Objective(clip_low=0.1, clip_high=0.4)
+    objective = Objective(guard_settings={"low": 0.1, "high": 0.4})
     loss, _ = loss_of(LOGITS, batch, old=old_for(batch, [0.5, 1.5, 1.3]), objective=objective)
     assert float(loss) == pytest.approx((2 * 0.9 - 1.4 - 1.3) / 3, abs=1e-6)
 
@@ -126,10 +126,10 @@ def test_the_dual_clip_caps_what_a_bad_token_costs(batch: Batch) -> None:
     """A = -2 at ratio 5 costs 10 without, 2 * 3 with it, and has no gradient then."""
     old = old_for(batch, [5.0, 1.0, 1.0])
     free, _ = loss_of(LOGITS, batch, old=old)
-    capped, _ = loss_of(LOGITS, batch, old=old, objective=Objective(dual_clip=3.0))
+    capped, _ = loss_of(LOGITS, batch, old=old, objective=Objective(guard_settings={"dual": 3.0}))
     assert float(free) == pytest.approx((10 - 2) / 3, abs=1e-5)
     assert float(capped) == pytest.approx((6 - 2) / 3, abs=1e-5)
-    found = gradient(LOGITS, batch, old=old, objective=Objective(dual_clip=3.0))
+    found = gradient(LOGITS, batch, old=old, objective=Objective(guard_settings={"dual": 3.0}))
     assert found[0].tolist() == [0.0] * 3
     assert found[1].abs().sum() > 0
 
@@ -275,7 +275,7 @@ def test_the_gradient_is_that_of_a_loss_made_by_hand(
 ) -> None:
     """Each sample's row alone through the plain forward pass, the loss at its trained tokens alone."""
     model, twin = new_model(), new_model()
-    objective = Objective(clip_low=1.0, clip_high=1e6)
+    objective = Objective(guard_settings={"low": 1.0, "high": 1e6})
     found, loss, _ = model_gradients(model, [wide], wide, objective, Magnet())
     total = torch.zeros(())
     count = int(wide.mask.sum())
@@ -305,7 +305,7 @@ def test_what_is_not_trained_never_counts(poison: float, wide: Batch, new_model:
     )
     assert padding.any() and not wide.mask.all()
     model = new_model()
-    objective, magnet = Objective(entropy_weight=0.1, dual_clip=3.0), Magnet(weight=0.5, final_weight=0.5)
+    objective, magnet = Objective(entropy_weight=0.1, guard_settings={"dual": 3.0}), Magnet(weight=0.5, final_weight=0.5)
     clean, loss, metrics = model_gradients(model, [wide], wide, objective, magnet)
     found, poisoned_loss, poisoned_metrics = model_gradients(model, [poisoned], wide, objective, magnet)
     assert torch.equal(found, clean)
@@ -324,7 +324,7 @@ def test_only_the_places_before_trained_tokens_reach_the_head(wide: Batch, new_m
         None,
         wide,
         wide.sampled_logprobs,
-        objective=Objective(clip_low=1.0, clip_high=1e6),
+        objective=Objective(guard_settings={"low": 1.0, "high": 1e6}),
         magnet=UNIFORM,
         magnet_weight=1.0,
         whole=whole_batch(wide),
@@ -347,8 +347,8 @@ def test_masked_mean_by_hand() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"clip_low": 1.5}, "clip_low is a finite number in"),
-        ({"dual_clip": 1.0}, "dual_clip is a finite number in"),
+        ({"guard_settings": {"low": 1.5}}, "guard_settings: low is a finite number in"),
+        ({"guard_settings": {"dual": 1.0}}, "guard_settings: dual is a finite number in"),
         ({"aggregation": "token-maen"}, "did you mean 'token-mean'"),
         ({"constant": 5.0}, "belong to .*seq-mean-token-sum-norm"),
         ({"aggregation": "seq-mean-token-sum-norm", "constant": 0.0}, "constant is a finite number in"),

@@ -149,7 +149,7 @@ def test_samples_by_hand_in_both_layouts(trained: Trained) -> None:
         assert [len(row.spans) for row in found] == ([2, 1] if layout == "append_only" else [1, 1, 1])
         spoken = [tokenizer.decode(row.ids[start:end]) for row in found for start, end in row.spans]
         assert sorted(spoken) == sorted(f"{turn.text}<|im_end|>" for turn in game.turns)
-        assert all(row.advantages == [1.0] * len(row.logprobs) for row in found)
+        assert all(row.columns["advantages"] == [1.0] * len(row.columns["sampled_logprobs"]) for row in found)
     read = tokenizer.decode(found[-1].ids)
     assert f"<|im_start|>assistant\n[{game.turns[0].action}]<|im_end|>" in read  # rendered anew: the action alone
 

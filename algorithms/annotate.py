@@ -1,0 +1,180 @@
+"""What the trainer's weights say of episodes that were just played, written into their turns before credit is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from turnwise.agents.context import ChatContext
+from turnwise.algorithms.answers import Question, answer_logprobs
+from turnwise.algorithms.batch import Batch, Sample, in_batch_order, pack_samples, samples_of
+from turnwise.algorithms.credit.episodes import is_finished, is_trained
+from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.policy import score
+from turnwise.algorithms.regularize import entropy
+from turnwise.records import Episode
+
+SCORED = frozenset({"train_logprobs", "token_entropy", "squared_probs", "reference_logprobs"})
+VALUED = frozenset({"values", "token_values"})
+ANNOTATED = SCORED | VALUED | {"answer_logprob"}
+"""Needs that `annotate` fills."""
+
+Changes = dict[tuple[int, int], dict[str, Any]]
+"""(episode, turn) -> fields."""
+
+
+def annotate(
+    episodes: Sequence[Episode],
+    learner: Learner,
+    context: ChatContext,
+    wanted: frozenset[str],
+    *,
+    name: str,
+    answer_prefix: str,
+) -> list[Episode]:
+    """The episodes with what is `wanted` (out of ANNOTATED) in every turn of the agent called `name`.
+
+    `values` fills Turn.value, Turn.token_values and Episode.end_values of episodes that were cut off. The value of the
+    state that a cut-off episode stopped in is read after the seat's last token.
+    Raises ValueError where answers are wanted and an episode has no ground truth.
+    """
+    changes: Changes = {}
+    ends: dict[int, dict[str, float]] = {}
+    if wanted & (SCORED | VALUED):
+        _examine(episodes, learner, context, wanted, name, changes, ends)
+    if "answer_logprob" in wanted:
+        _ask_for_answers(episodes, learner, context, name, answer_prefix, changes)
+    if not changes:
+        return list(episodes)
+    return [_changed(episode, index, changes, ends.get(index)) for index, episode in enumerate(episodes)]
+
+
+def _changed(episode: Episode, index: int, changes: Changes, end: Mapping[str, float] | None) -> Episode:
+    turns = tuple(
+        replace(turn, **changes[index, place]) if (index, place) in changes else turn
+        for place, turn in enumerate(episode.turns)
+    )
+    return replace(episode, turns=turns, end_values=end if end is not None else episode.end_values)
+
+
+def _examine(
+    episodes: Sequence[Episode],
+    learner: Learner,
+    context: ChatContext,
+    wanted: frozenset[str],
+    name: str,
+    changes: Changes,
+    ends: dict[int, dict[str, float]],
+) -> None:
+    samples: list[Sample] = []
+    owner: dict[int, int] = {}
+    for index, episode in enumerate(episodes):
+        if is_finished(episode):
+            row = [0.0 if is_trained(episode, turn, name) else None for turn in episode.turns]
+            for sample in samples_of(_without_notes(episode), row):
+                samples.append(sample)
+                owner[id(sample)] = index
+    if not samples:
+        return
+    batch = pack_samples(samples, pad_id=context.tokenizer.pad_token_id)
+    columns, end_values = examine(learner, batch, wanted)
+    ordered = [sample for members in in_batch_order(samples)[1] for sample in members]
+    rows = {field: column[batch.token_index].tolist() for field, column in columns.items()}
+    for number, sample in enumerate(ordered):
+        index = owner[id(sample)]
+        _write_down({field: table[number] for field, table in rows.items()}, sample, index, changes)
+        if end_values is not None and episodes[index].status == "truncated":
+            seat = episodes[index].turns[sample.places[-1]].seat
+            ends.setdefault(index, {})[seat] = end_values[number]
+
+
+def _without_notes(episode: Episode) -> Episode:
+    """The episode without what was written into its turns before, so that a part of it that a fork shares does not
+    differ from the rest."""
+    fresh = {"train_logprobs": None, "token_entropy": None, "token_values": None}
+    if all(turn.train_logprobs is None and turn.token_values is None for turn in episode.turns):
+        return episode
+    return replace(episode, turns=tuple(replace(turn, **fresh) for turn in episode.turns))
+
+
+def _write_down(columns: Mapping[str, list[float]], sample: Sample, index: int, changes: Changes) -> None:
+    start = 0
+    for place, (begin, end) in zip(sample.places, sample.spans, strict=True):
+        count = end - begin
+        fields: dict[str, Any] = {field: tuple(column[start : start + count]) for field, column in columns.items()}
+        if "token_values" in fields:
+            fields["value"] = fields["token_values"][0]
+        changes.setdefault((index, place), {}).update(fields)
+        start += count
+
+
+@torch.no_grad()
+def examine(learner: Learner, batch: Batch, wanted: frozenset[str]) -> tuple[dict[str, Tensor], list[float] | None]:
+    """[M] of every scored need, under the name of its field; and the value after the last token of each sample."""
+    found: dict[str, list[Tensor]] = {}
+    ends: list[Tensor] = []
+    with learner.clock.running():
+        for piece in learner.pieces(batch):
+            for field, column in _scored(learner, piece, wanted).items():
+                found.setdefault(field, []).append(column)
+            if learner.critic is not None and wanted & VALUED:
+                before, after = learner.critic.everywhere(learner.model, piece)
+                found.setdefault("token_values", []).append(before)
+                ends.append(after[piece.sample_row])
+    columns = {field: torch.cat(parts).double().cpu() for field, parts in found.items()}
+    return columns, torch.cat(ends).tolist() if ends else None
+
+
+def _scored(learner: Learner, piece: Batch, wanted: frozenset[str]) -> dict[str, Tensor]:
+    columns: dict[str, Tensor] = {}
+    if wanted & (SCORED - {"reference_logprobs"}):
+        scores = score(learner.model, piece, temperature=learner.temperature)
+        columns["train_logprobs"] = scores.logprobs
+        if "token_entropy" in wanted:
+            columns["token_entropy"] = entropy(scores.distribution)
+        if "squared_probs" in wanted:
+            columns["squared_probs"] = (2.0 * scores.distribution).exp().sum(-1)
+    if "reference_logprobs" in wanted:
+        if learner.reference is None:
+            raise ValueError("log-probs of a reference need one: the learner was made without keep_reference")
+        columns["reference_logprobs"] = score(learner.reference, piece, temperature=learner.temperature).logprobs
+    return columns
+
+
+def _ask_for_answers(
+    episodes: Sequence[Episode],
+    learner: Learner,
+    context: ChatContext,
+    name: str,
+    answer_prefix: str,
+    changes: Changes,
+) -> None:
+    places, questions = [], []
+    for index, episode in enumerate(episodes):
+        if not is_finished(episode):
+            continue
+        for seat in [seat for seat, agent in episode.seats.items() if agent == name]:
+            mine = [i for i, turn in enumerate(episode.turns) if turn.seat == seat and is_trained(episode, turn, name)]
+            if mine:
+                places.append([(index, place) for place in mine])
+                questions.append(_question(episode, mine, context, answer_prefix))
+    with learner.clock.running():
+        found = answer_logprobs(
+            learner.model, questions, temperature=learner.temperature, pad_id=context.tokenizer.pad_token_id
+        )
+    for where, scores in zip(places, found, strict=True):
+        for place, nats in zip(where, scores, strict=True):
+            changes.setdefault(place, {})["answer_logprob"] = nats
+
+
+def _question(episode: Episode, mine: Sequence[int], context: ChatContext, prefix: str) -> Question:
+    if episode.ground_truth is None:
+        raise ValueError(
+            f"the log-prob of the right answer needs one: episode {episode.id!r} of {episode.env_id} has no ground truth"
+        )
+    prompts = tuple(episode.turns[place].prompt_ids for place in mine)
+    return Question(prompts, context.encode(prefix), context.encode(episode.ground_truth))

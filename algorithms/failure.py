@@ -1,0 +1,43 @@
+"""What is left behind when a loss or gradient is not finite: the batch, its episodes, and which of them did it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+
+from turnwise.algorithms.algorithm import Judged
+from turnwise.algorithms.batch import Batch, in_batch_order, samples_of, take_rows
+from turnwise.algorithms.files import write_atomically
+from turnwise.algorithms.learner import Learner
+
+
+def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judged: Judged) -> str:
+    """Write `failures/step-N/` (batch.pt, episodes.jsonl, culprits.jsonl); returns a sentence that says what is there."""
+    folder = run_dir / "failures" / f"step-{step:06d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save({field.name: getattr(batch, field.name) for field in fields(batch)}, buffer)
+    write_atomically(folder / "batch.pt", buffer.getvalue())
+    write_atomically(folder / "episodes.jsonl", "".join(f"{episode.to_json()}\n" for episode in judged.episodes))
+    guilty = [judged.episodes[index] for index in culprits(learner, batch, judged)]
+    write_atomically(folder / "culprits.jsonl", "".join(f"{episode.to_json()}\n" for episode in guilty))
+    if not guilty:
+        return f"no episode does it alone: the weights themselves may be broken; the batch is in {folder}"
+    return f"it comes from episode {', '.join(episode.id for episode in guilty)}; the batch is in {folder}"
+
+
+def culprits(learner: Learner, batch: Batch, judged: Judged) -> list[int]:
+    """Indices of the episodes that alone make the loss or its gradient infinite or NaN; the weights stay as they are."""
+    samples, owners = [], {}
+    for index, (episode, row) in enumerate(zip(judged.episodes, judged.advantages, strict=True)):
+        for sample in samples_of(episode, row):
+            samples.append(sample)
+            owners[id(sample)] = index
+    found = set()
+    for row, members in enumerate(in_batch_order(samples)[1]):
+        if not learner.is_finite(take_rows(batch, row, row + 1)):
+            found |= {owners[id(sample)] for sample in members}
+    return sorted(found)
