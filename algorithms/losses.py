@@ -46,10 +46,21 @@ def clipped_policy_loss(
     """
     require_between("clip_low", clip_low, 0.0, 1.0)
     require_between("clip_high", clip_high, 0.0)
-    unclipped = -advantage * ratio
-    bounded = -advantage * ratio.clamp(1.0 - clip_low, 1.0 + clip_high)
-    loss = torch.maximum(unclipped, bounded)
-    clipped = bounded > unclipped
+    return bounded_policy_loss(ratio, ratio.clamp(1.0 - clip_low, 1.0 + clip_high), advantage, dual_clip)
+
+
+def bounded_policy_loss(ratio: Tensor, bounded: Tensor, advantage: Tensor, dual_clip: float | None) -> PolicyLoss:
+    """max(-A r, -A b); where A < 0 at most -A c.
+
+    Args:
+        ratio, bounded: [B, T]: r, and what stands for it where a bound holds it back, b.
+        advantage: [B, T] in task units, without gradient.
+        dual_clip: c > 1, or None for no dual clip.
+    Raises: ValueError if `dual_clip` is 1 or less.
+    """
+    unclipped, held = -advantage * ratio, -advantage * bounded
+    loss = torch.maximum(unclipped, held)
+    clipped = held > unclipped
     if dual_clip is None:
         return PolicyLoss(loss, clipped, torch.zeros_like(clipped))
     require_between("dual_clip", dual_clip, 1.0, open_low=True)

@@ -44,7 +44,12 @@ def test_folder_has_golden_files(pytestconfig: pytest.Config) -> None:
 def test_golden(golden_case: tuple[Path, dict | None]) -> None:
     adapter, case = golden_case
     assert case is not None, f"no adapter reads this file: write {adapter}, or pass --golden-allow-missing"
-    check(load(adapter)(case["inputs"]), case["expected"], case["tolerance"])
+    check(load(adapter)(inputs_of(case)), case["expected"], case["tolerance"])
+
+
+def inputs_of(case: Mapping[str, Any]) -> dict:
+    """What the adapter gets; a `kind` that a file writes beside the inputs goes in with them."""
+    return {"kind": case["kind"]} | case["inputs"] if "kind" in case else case["inputs"]
 
 
 def load(adapter: Path) -> Callable[[dict], Mapping[str, Any]]:
