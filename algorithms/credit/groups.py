@@ -74,6 +74,14 @@ def for_groups_of_one(advantages: Floats, raw: Floats, ids: Ids, singleton: str)
     return np.where(single, 0.0, advantages)
 
 
+def members(ids: Ids) -> list[list[int]]:
+    """Indices of the entries of each group, in the order of the groups' numbers."""
+    places: list[list[int]] = [[] for _ in range(ids.max(initial=-1) + 1)]
+    for index, number in enumerate(ids.tolist()):
+        places[number].append(index)
+    return places
+
+
 def keep_mixed_groups(groups: Sequence[Sequence[float]]) -> list[bool]:
     """Whether each group's rewards differ at all: only those teach anything (dynamic sampling).
 

@@ -1,0 +1,119 @@
+"""Generalised advantage estimation with a critic, over tokens or over turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from turnwise.algorithms.checks import require_between, require_choice
+from turnwise.algorithms.credit.annotations import end_value
+from turnwise.algorithms.credit.chains import PER, Chain, chains, put, untrained
+from turnwise.algorithms.credit.episodes import CreditResult, TurnCredit
+from turnwise.algorithms.credit.groups import Floats
+from turnwise.algorithms.credit.whiten import flat, whiten_credit
+from turnwise.records import Episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GAESettings:
+    """Settings of generalised advantage estimation."""
+
+    per: str = "turn"
+    """What a time step is: a `turn` with one value before it, or a `token` the policy sampled."""
+    gamma: float = 1.0
+    """Discount per time step, in [0, 1]; below 1 and per token it makes long turns worth less."""
+    lam: float = 0.95
+    """Mixing per time step, in [0, 1]; 1 is Monte Carlo, 0 is one-step TD."""
+    whiten: bool = True
+    """Give the advantages of the batch mean 0 and spread 1, each time step counted once."""
+    bootstrap_truncated: bool = True
+    """An episode that was cut off goes on with the value of its last state; False takes 0, as released programs do."""
+
+    def __post_init__(self) -> None:
+        require_choice("per", self.per, PER)
+        require_between("gamma", self.gamma, 0.0, 1.0)
+        require_between("lam", self.lam, 0.0, 1.0)
+
+
+def needs(settings: GAESettings) -> tuple[str, ...]:
+    """Values of whatever is a time step."""
+    return ("values",) if settings.per == "turn" else ("token_values",)
+
+
+def gae(
+    rewards: Sequence[float],
+    values: Sequence[float],
+    *,
+    gamma: float,
+    lam: float,
+    bootstrap: float = 0.0,
+    mask: Sequence[float] | None = None,
+    skip_masked: bool = True,
+) -> Floats:
+    """Exponentially weighted sum of temporal differences, from every step of one row to its end.
+
+    Args:
+        rewards: [L] given after each step, in task units.
+        values: [L] V before each step, in task units.
+        gamma: Discount per step, in [0, 1].
+        lam: Mixing per step, in [0, 1].
+        bootstrap: V after the last step: 0 if the episode terminated, V of the state it was cut off in otherwise.
+        mask: [L] true where the policy sampled the token; None for everywhere. A token of the environment neither
+            bootstraps nor earns anything and shows the advantage of the step after it.
+        skip_masked: False lets environment tokens bootstrap like any other, as older programs do.
+    Returns: [L] float64 in task units, before whitening; plus `values` it is what a critic is to predict.
+    Raises: ValueError if the columns differ in length or hold a number that is not finite.
+    Source: Schulman et al. 2016, arXiv:1506.02438, eq. 16.
+    """
+    _check(rewards, values, mask)
+    taken = [True] * len(rewards) if mask is None or not skip_masked else [bool(entry) for entry in mask]
+    advantages = np.zeros(len(rewards))
+    value_after, advantage_after = bootstrap, 0.0
+    for step in range(len(rewards) - 1, -1, -1):
+        if taken[step]:
+            difference = rewards[step] + gamma * value_after - values[step]
+            value_after, advantage_after = values[step], difference + gamma * lam * advantage_after
+        advantages[step] = advantage_after
+    return advantages
+
+
+def credit(
+    episodes: Sequence[Episode], state: Mapping[str, Any], settings: GAESettings, learner: str = "policy"
+) -> CreditResult:
+    """The advantage of every turn or token of the learning agent, and what its critic is to predict there.
+
+    The targets are the advantages before whitening plus the values. The state is always {}.
+    Raises: ValueError where a value is missing: of a trained turn, of a token, or of the state where a truncated
+        episode stopped.
+    """
+    advantages, targets = untrained(episodes), untrained(episodes)
+    for chain in chains(episodes, learner, settings.per):
+        values = chain.column("value" if settings.per == "turn" else "token_values")
+        end = _value_at_end(chain) if settings.bootstrap_truncated else 0.0
+        row = gae(chain.rewards, values, gamma=settings.gamma, lam=settings.lam, bootstrap=end)
+        put(advantages, chain, row.tolist())
+        put(targets, chain, (row + values).tolist())
+    metrics = explained_variance(advantages, targets)
+    return CreditResult(whiten_credit(advantages) if settings.whiten else advantages, {}, targets, metrics)
+
+
+def explained_variance(advantages: TurnCredit, targets: TurnCredit) -> dict[str, float]:
+    """How well the critic foresaw its targets: 1 is perfectly, 0 no better than a constant. {} without any spread."""
+    missed, wanted = flat(advantages), flat(targets)
+    spread = float(np.var(wanted)) if wanted.size else 0.0
+    return {"explained_variance": 1.0 - float(np.var(missed)) / spread} if spread > 0.0 else {}
+
+
+def _value_at_end(chain: Chain) -> float:
+    return end_value(chain.episode, chain.seat) if chain.episode.status == "truncated" else 0.0
+
+
+def _check(rewards: Sequence[float], values: Sequence[float], mask: Sequence[float] | None) -> None:
+    lengths = [len(column) for column in (rewards, values, mask) if column is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"rewards, values and mask have one entry per step: got {lengths} entries")
+    if not (np.isfinite(rewards).all() and np.isfinite(values).all()):
+        raise ValueError(f"rewards and values are finite numbers: got {list(rewards)} and {list(values)}")
