@@ -189,6 +189,13 @@ class Transcript:
         self.dropped = 0
         """Turns that no longer stand in the prompt because of `overflow=drop_oldest`."""
 
+    def copy(self) -> Transcript:
+        """An independent one."""
+        twin = Transcript(self._context)
+        twin._segments, twin._observations = self._segments.copy(), self._observations.copy()
+        twin._actions, twin._closed, twin.dropped = self._actions.copy(), self._closed, self.dropped
+        return twin
+
     def observe(self, text: str) -> None:
         """Append what the seat reads now."""
         context = self._context

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from turnwise.agents.clock import ModelClock
-from turnwise.agents.sampling import Sampling, uniforms
+from turnwise.agents.sampling import Sampling, skip, uniforms
 
 ENTROPY_CANDIDATES = 10
 
@@ -61,26 +61,42 @@ class LocalEngine:
         """Counts the updates of the weights; the trainer moves it on."""
 
     def generate(
-        self, prompts: Sequence[tuple[int, ...]], seeds: Sequence[int], sampling: Sampling
+        self,
+        prompts: Sequence[tuple[int, ...]],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        begun: Sequence[tuple[int, ...]] = (),
     ) -> list[Completion]:
-        """One completion per prompt, in order. Raises ValueError on an empty prompt."""
+        """One completion per prompt, in order. Raises ValueError on an empty prompt.
+
+        begun: of each prompt, the tokens at its end that are part of the reply already. What is sampled then is what
+        would have come after them in one go; only the new tokens are returned.
+        """
         if not all(prompts):
             raise ValueError("a prompt needs at least one token to read: got an empty one")
         completions: list[Completion | None] = [None] * len(prompts)
         all_seeds = np.array(seeds, dtype=np.uint64)
+        if begun:
+            all_seeds = skip(all_seeds, np.array([len(ids) for ids in begun], dtype=np.uint64))
         for members in _blocks(prompts, self.batch_tokens):
             numbers: dict[tuple[int, ...], int] = {}  # distinct prompt -> its row
             row_of = np.array([numbers.setdefault(prompts[index], len(numbers)) for index in members])
-            drafts = self._decode_block(list(numbers), row_of, all_seeds[members], sampling)
+            said = [begun[index] for index in members] if begun else [()] * len(members)
+            drafts = self._decode_block(list(numbers), row_of, all_seeds[members], sampling, said)
             for index, completion in zip(members, drafts, strict=True):
                 completions[index] = completion
         return completions  # type: ignore[return-value]  # every index was in exactly one block
 
     @torch.inference_mode()
     def _decode_block(
-        self, block: Sequence[tuple[int, ...]], row_of: NDArray[Any], seeds: NDArray[np.uint64], sampling: Sampling
+        self,
+        block: Sequence[tuple[int, ...]],
+        row_of: NDArray[Any],
+        seeds: NDArray[np.uint64],
+        sampling: Sampling,
+        begun: Sequence[tuple[int, ...]],
     ) -> list[Completion]:
-        draft = _Draft(len(row_of), sampling, self.end_id, self.decode)
+        draft = _Draft(begun, sampling, self.end_id, self.decode)
         state = _Rows(self, block)
         alive = np.arange(len(row_of))
         for position in range(sampling.max_tokens):
@@ -138,10 +154,17 @@ class _Rows:
 
 
 class _Draft:
-    """Replies in the making, one per request."""
+    """Replies in the making, one per request; `begun` holds what was said of each before."""
 
-    def __init__(self, count: int, sampling: Sampling, end_id: int, decode: Callable[[tuple[int, ...]], str]) -> None:
-        self._sampling, self._end_id, self._decode = sampling, end_id, decode
+    def __init__(
+        self,
+        begun: Sequence[tuple[int, ...]],
+        sampling: Sampling,
+        end_id: int,
+        decode: Callable[[tuple[int, ...]], str],
+    ) -> None:
+        self._begun, self._sampling, self._end_id, self._decode = begun, sampling, end_id, decode
+        count = len(begun)
         self._ids: list[list[int]] = [[] for _ in range(count)]
         self._logprobs: list[list[float]] = [[] for _ in range(count)]
         self._entropy: list[list[float]] | None = [[] for _ in range(count)] if sampling.entropy_tokens else None
@@ -165,7 +188,7 @@ class _Draft:
         return ~ended
 
     def _stopped(self, index: int) -> bool:
-        text = self._decode(tuple(self._ids[index]))
+        text = self._decode((*self._begun[index], *self._ids[index]))
         return any(stop in text for stop in self._sampling.stop)
 
     def completions(self) -> list[Completion]:

@@ -52,6 +52,12 @@ def uniforms(seeds: NDArray[np.uint64], position: int) -> NDArray[np.float64]:
     return (mix(seeds, position) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def skip(seeds: NDArray[np.uint64], draws: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Seeds whose streams begin where those of `seeds` are after so many draws. Shapes alike."""
+    with np.errstate(over="ignore"):
+        return seeds + _GOLDEN * draws
+
+
 def derive_seed(*parts: int) -> int:
     """A 63-bit seed made of whole numbers; another seed for every other sequence of parts."""
     state = 0

@@ -51,6 +51,8 @@ class Request:
     """The live `TextGame`, for scripted agents only: a language agent never looks at it."""
     max_tokens: int | None = None
     """Most tokens to sample now, below the agent's own limit; None for the agent's."""
+    begun: tuple[int, ...] = ()
+    """Tokens of this very reply that were sampled before; `prompt_ids` ends with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Reply:
     finished: bool = True
     """False where the reply was cut at the token limit."""
     weight_version: int | None = None
+    versions: tuple[tuple[int, int], ...] = ()
+    """(first completion token, weight version) per span, of a reply that was sampled in parts; else empty."""
     seconds: float | None = None
 
 
@@ -221,7 +225,7 @@ def episode_to_dict(episode: Episode) -> dict[str, Any]:
         raw["end_values"] = dict(episode.end_values)
     if episode.reward_parts is not None:
         raw["reward_parts"] = {part: dict(amounts) for part, amounts in episode.reward_parts.items()}
-    raw["turns"] = [_turn_to_dict(turn) for turn in episode.turns]
+    raw["turns"] = [turn_to_dict(turn) for turn in episode.turns]
     return raw
 
 
@@ -233,7 +237,7 @@ def episode_from_dict(raw: Any) -> Episode:
             f"this turnwise reads episodes of schema version {SCHEMA_VERSION}: got {values['schema_version']!r}"
         )
     try:
-        values["turns"] = tuple(_turn_from_dict(turn) for turn in values["turns"])
+        values["turns"] = tuple(turn_from_dict(turn) for turn in values["turns"])
         return Episode(**values)
     except RecordError:
         raise
@@ -241,13 +245,15 @@ def episode_from_dict(raw: Any) -> Episode:
         raise RecordError(f"an episode has a field of the wrong type: {error}") from None
 
 
-def _turn_to_dict(turn: Turn) -> dict[str, Any]:
+def turn_to_dict(turn: Turn) -> dict[str, Any]:
+    """Plain dicts, tuples, strings and numbers, one key per field."""
     raw = {name: getattr(turn, name) for name in TURN_FIELDS}
     raw["observation"] = [{"role": message.role, "content": message.content} for message in turn.observation]
     return raw
 
 
-def _turn_from_dict(raw: Any) -> Turn:
+def turn_from_dict(raw: Any) -> Turn:
+    """The turn that `turn_to_dict` wrote down. Raises RecordError on a missing or unknown field."""
     values = _fields(raw, TURN_FIELDS, "a turn")
     messages = (_fields(message, ("role", "content"), "a message") for message in values["observation"])
     values["observation"] = tuple(Message(**message) for message in messages)

@@ -1,0 +1,344 @@
+"""`Table`: one live episode. A rollout holds many of them and carries replies between their games and the agents."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from turnwise.agents.context import Transcript
+from turnwise.agents.draft import Draft, join
+from turnwise.agents.plan import Plan
+from turnwise.agents.replay import Replayed, did_not_follow, play_again
+from turnwise.agents.sampling import derive_seed
+from turnwise.envs.core import EnvFailure
+from turnwise.envs.history import played_game
+from turnwise.envs.parsing import write_action
+from turnwise.envs.referee import Outcome, Referee
+from turnwise.envs.workers import may_block
+from turnwise.records import Episode, Message, Reply, Request, Turn
+
+if TYPE_CHECKING:
+    from turnwise.agents.rollout import Rollout
+
+
+class Agent(Protocol):
+    """Whoever replies. One that works on tokens also has `context` (a ChatContext) and `sampling`."""
+
+    name: str
+
+    def act(self, requests: Sequence[Request]) -> list[Reply]: ...
+
+
+class Table:
+    """One live episode: its referee, the transcript of each seat, and the turns so far.
+
+    Between two turns it is at rest: it can be looked at, forked and left alone. A reply that stopped at a limit of
+    tokens is kept in `partial`, and goes on when the seat is asked again.
+    """
+
+    __slots__ = (
+        "agent",
+        "agents",
+        "anchor",
+        "busy",
+        "drafts",
+        "game",
+        "game_key",
+        "ground_truth",
+        "index",
+        "legal",
+        "limit",
+        "over",
+        "partial",
+        "plan",
+        "prompt",
+        "referee",
+        "replayed",
+        "reply",
+        "request",
+        "rollout",
+        "slow",
+        "talks",
+        "text",
+        "transcripts",
+    )
+
+    def __init__(self, plan: Plan, rollout: Rollout, index: int = 0) -> None:
+        self.index, self.plan, self.rollout = index, plan, rollout
+        self.game_key: str | None
+        """What the game is given back under; None for a copy, which nobody needs any more."""
+        self.game_key, self.referee = rollout.referee(plan)
+        self.game, self.slow = played_game(self.referee.game), may_block(self.referee.game)
+        self.agents = self._invite(plan)
+        self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
+        self.transcripts: dict[str, Transcript] = {}
+        self.drafts: list[Draft] = []
+        self.partial = plan.partial
+        """The reply of the seat to act as far as it goes."""
+        self.prompt: tuple[int, ...] | None = None
+        """The context of the reply to come; None until the seat has read what there is to read."""
+        self.anchor: str | None = None
+        self.ground_truth: str | None = None
+        self.limit: int | None = None
+        """Most tokens that the next reply may grow by."""
+        self.over = False
+        self.busy: Future[Outcome | None] | None = None
+        """What a thread does for this table now."""
+        if self.slow:
+            self.busy = rollout.in_thread(self._start)
+        else:
+            self._start()
+            self.over = self.referee.seat is None
+            if plan.prefix:
+                self._catch_up()
+
+    def _start(self) -> None:
+        """Begin, make the turns of the prefix again, and read what the next seat is asked. May run in a thread."""
+        referee, plan = self.referee, self.plan
+        referee.start(plan.seed)
+        if self.rollout.records_ground_truth and referee.failure is None and self.game.has_ground_truth:
+            try:
+                self.ground_truth = self.game.ground_truth()
+            except EnvFailure as error:
+                referee.fail(error)
+        if plan.prefix:
+            self.replayed: list[Replayed] = play_again(referee, plan.prefix)
+        if self.slow:
+            self._look()
+
+    def _catch_up(self) -> None:
+        """Write the turns of the prefix down, now that the game has begun and made them again."""
+        for index, (turn, made) in enumerate(zip(self.plan.prefix, self.replayed, strict=False)):
+            self._again(index, turn, made)
+            if len(self.drafts) == index:
+                return
+
+    def _again(self, index: int, turn: Turn, made: Replayed) -> None:
+        """Write a turn down that was made again; or end the episode where its context is full or another one."""
+        if not self._hear(turn.seat, made.text):
+            self.referee.status, self.over = "truncated", True
+        elif turn.prompt_ids and self.prompt and turn.prompt_ids != self.prompt:
+            was, now = f"a context of {len(turn.prompt_ids)} tokens", f"another one of {len(self.prompt)}"
+            self.fail(did_not_follow(index, f"{turn.seat} had {was}", f"it has {now}"))
+        else:
+            ids, context = turn.completion_ids, getattr(self.agent, "context", None)
+            if context is not None and not ids:
+                ids = context.encode_reply(turn.text)
+            self.request = Request(seat=turn.seat, messages=self.talks[turn.seat], seed=0, prompt_ids=turn.prompt_ids)
+            self.reply, self.legal = Reply(text=turn.text, completion_ids=ids), made.legal
+            self._write_down(made.outcome, turn)
+
+    def _submit(self) -> Outcome:
+        """In a thread: play the reply, and read what the next seat is asked."""
+        outcome = self.referee.submit(self.reply.text, cut=not self.reply.finished)
+        self._look()
+        return outcome
+
+    def _look(self) -> None:
+        """In a thread: read what the seat to act is asked, and the key of the state where that is recorded."""
+        referee = self.referee
+        self.text = referee.observe() if referee.seat is not None else ""
+        if self.rollout.records_anchor:
+            self._recognise()
+
+    def _recognise(self) -> None:
+        """Ask for the key of the state where the game has one."""
+        if self.referee.seat is not None and self.game.has_anchor:
+            try:
+                self.anchor = self.game.anchor()
+            except EnvFailure as error:
+                self.referee.fail(error)
+
+    def is_ready(self) -> bool:
+        """Is there nothing to wait for? Writes down what a thread has played meanwhile."""
+        busy = self.busy
+        if busy is None:
+            return True
+        if not busy.done():
+            return False
+        self.busy, outcome = None, busy.result()
+        self.over = self.referee.seat is None
+        if outcome is not None:
+            self._write_down(outcome)
+        elif self.plan.prefix:
+            self._catch_up()
+        return True
+
+    def rest(self) -> None:
+        """Wait until there is nothing to wait for."""
+        if self.busy is not None:
+            wait([self.busy])
+            self.is_ready()
+
+    @property
+    def speaker(self) -> str | None:
+        """Name of the agent to act, as the plan calls it; None when the episode is over. Waits for a worker."""
+        self.rest()
+        seat = self.referee.seat
+        return None if self.over or seat is None else self.plan.seats[seat]
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns so far. The latest of a seat may still earn a reward."""
+        keep = self.rollout.record_messages
+        return tuple([draft.turn(keep) for draft in self.drafts])
+
+    def _invite(self, plan: Plan) -> dict[str, Agent]:
+        """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
+        seats, known, needed = plan.seats, self.rollout.agents, self.referee.game.seats
+        if seats.keys() != set(needed):
+            raise ValueError(f"a plan for {plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
+        for name in seats.values():
+            if name not in known:
+                raise ValueError(f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {plan.id!r}")
+        return {seat: known[name] for seat, name in seats.items()}
+
+    def ask(self) -> bool:
+        """Make the request of the seat to act; False where the episode ends here: its context is full, or it failed."""
+        seat = self.referee.seat
+        assert seat is not None  # `over` is set as soon as the referee has nobody to act
+        if self.prompt is None and not self._read(seat):
+            return False
+        prompt, going = self.prompt or (), self.partial is not None or self.limit is not None
+        begun, limit = self._go_on(self.agent) if going else ((), None)
+        self.request = Request(
+            seat=seat,
+            messages=self.talks[seat],
+            seed=derive_seed(self.plan.seed, self.plan.stream, len(self.drafts)),
+            prompt_ids=prompt + begun if begun else prompt,
+            game=self.game,
+            max_tokens=limit,
+            begun=begun,
+        )
+        return True
+
+    def _read(self, seat: str) -> bool:
+        """Let the seat read what there is to read; False where the episode ends here."""
+        referee = self.referee
+        text = self.text if self.slow else referee.observe()
+        if self.rollout.records_anchor and not self.slow:
+            self._recognise()
+        if referee.failure is not None:
+            self.over = True
+            return False
+        if not self._hear(seat, text):
+            referee.status, self.over = "truncated", True
+            return False
+        self.legal = referee.game.legal()
+        return True
+
+    def _hear(self, seat: str, text: str) -> bool:
+        """Put an observation into the seat's conversation; False where its context is full."""
+        self.agent = agent = self.agents[seat]
+        self.talks[seat] = (*self.talks[seat], Message("user", text))
+        context = getattr(agent, "context", None)
+        if context is None:
+            self.prompt = ()
+            return True
+        transcript = self.transcripts.get(seat)
+        if transcript is None:
+            transcript = self.transcripts[seat] = Transcript(context)
+        transcript.observe(text)
+        self.prompt = transcript.prompt(agent.sampling.max_tokens)  # type: ignore[attr-defined]
+        return self.prompt is not None
+
+    def _go_on(self, agent: Any) -> tuple[tuple[int, ...], int | None]:
+        """The tokens that the reply has already, and the limit of those to come, where it is below the agent's own."""
+        begun = () if self.partial is None else self.partial.completion_ids
+        if getattr(agent, "context", None) is None:
+            if begun:
+                raise ValueError(
+                    f"plan {self.plan.id!r} begins a reply in tokens, which needs an agent that works on tokens: "
+                    f"{agent.name!r} reads text"
+                )
+            return (), None
+        below = self.limit is not None and self.limit < agent.sampling.max_tokens - len(begun)
+        return begun, self.limit if below else None
+
+    def answer(self, reply: Reply) -> None:
+        """Play the reply and write the turn down; or keep it as it is, where it only came to its limit."""
+        request = self.request
+        if request.begun:
+            assert self.partial is not None  # it is what was begun
+            reply = join(self.partial, reply, self.agent)
+            self.request = replace(request, prompt_ids=self.prompt or (), begun=())
+        if request.max_tokens is not None and not reply.finished:
+            self.partial = reply
+            return
+        self.reply, self.partial = reply, None
+        if self.slow:
+            self.busy = self.rollout.in_thread(self._submit)
+        else:
+            self._write_down(self.referee.submit(reply.text, cut=not reply.finished))
+            self.over = self.referee.seat is None
+
+    def copy(self, plan: Plan, referee: Referee) -> Table:
+        """An independent table for `plan`, with a referee of its own, that is where this one is."""
+        twin = copy.copy(self)
+        twin.plan, twin.referee, twin.game, twin.game_key = plan, referee, played_game(referee.game), None
+        twin.agents, twin.talks = self._invite(plan), self.talks.copy()
+        twin.transcripts = {
+            seat: transcript.copy()
+            for seat, transcript in self.transcripts.items()
+            if getattr(twin.agents[seat], "context", None) is not None
+        }
+        twin.drafts = [draft.copy() for draft in self.drafts]
+        if self.prompt is not None:  # the seat to act has read already, and is in the middle of its reply
+            twin.agent = twin.agents[referee.seat or ""]
+        return twin
+
+    def fail(self, error: EnvFailure) -> None:
+        """End the episode: its environment failed."""
+        self.referee.fail(error)
+        self.over = True
+
+    def _write_down(self, outcome: Outcome, known: Turn | None = None) -> None:
+        """Book the reply to the latest request. known: the turn that it makes again."""
+        request, reply = self.request, self.reply
+        self.talks[request.seat] = (*self.talks[request.seat], Message("assistant", reply.text))
+        transcript = self.transcripts.get(request.seat)
+        if transcript is not None:
+            action = outcome.action
+            transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, self.legal))
+        self.drafts.append(Draft(request, reply, outcome, self.anchor if known is None else known.anchor, known))
+        self.prompt = None
+        for seat, reward in outcome.rewards.items():
+            if reward:
+                self._credit(seat, reward)
+
+    def _credit(self, seat: str, reward: float) -> None:
+        """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""
+        for draft in reversed(self.drafts):
+            if draft.request.seat == seat:
+                draft.reward += reward
+                return
+
+    def episode(self) -> Episode:
+        """The record of the episode, as far as it has been played."""
+        plan, referee = self.plan, self.referee
+        metadata: dict[str, Any] = {}
+        dropped = {seat: transcript.dropped for seat, transcript in self.transcripts.items() if transcript.dropped}
+        if dropped:
+            metadata["dropped_turns"] = dropped
+        if referee.failure is not None:
+            metadata["failure"] = referee.failure
+        return Episode(
+            id=plan.id,
+            env_id=plan.env_id,
+            env_kwargs=plan.env_kwargs,
+            seed=plan.seed,
+            seats=plan.seats,
+            group=plan.group,
+            parent=plan.parent,
+            fork_turn=plan.fork_turn,
+            task=referee.game.task,
+            level=referee.game.level,
+            ground_truth=self.ground_truth,
+            turns=self.turns,
+            returns=dict(referee.returns),
+            status=referee.status,
+            metadata=metadata,
+        )
