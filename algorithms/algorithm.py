@@ -59,7 +59,9 @@ class Algorithm:
             if part.stage == "rewards":
                 own, self.states[_key(part)], figures = function(own, state, part.settings, self.learner)
             elif part.stage == "credit":
-                advantages, self.states[_key(part)], targets, figures = function(own, state, part.settings, self.learner)
+                advantages, self.states[_key(part)], targets, figures = function(
+                    own, state, part.settings, self.learner
+                )
             elif part.stage == "shapings":
                 advantages, figures = function(own, advantages, part.settings, self.learner)
             else:

@@ -95,7 +95,7 @@ def _examine(
 def _without_notes(episode: Episode) -> Episode:
     """The episode without what was written into its turns before, so that a part of it that a fork shares does not
     differ from the rest."""
-    fresh = {"train_logprobs": None, "token_entropy": None, "token_values": None}
+    fresh: dict[str, Any] = {"train_logprobs": None, "token_entropy": None, "token_values": None}
     if all(turn.train_logprobs is None and turn.token_values is None for turn in episode.turns):
         return episode
     return replace(episode, turns=tuple(replace(turn, **fresh) for turn in episode.turns))
@@ -174,7 +174,7 @@ def _ask_for_answers(
 def _question(episode: Episode, mine: Sequence[int], context: ChatContext, prefix: str) -> Question:
     if episode.ground_truth is None:
         raise ValueError(
-            f"the log-prob of the right answer needs one: episode {episode.id!r} of {episode.env_id} has no ground truth"
+            f"an answer's log-prob needs the answer: episode {episode.id!r} of {episode.env_id} has no ground truth"
         )
     prompts = tuple(episode.turns[place].prompt_ids for place in mine)
     return Question(prompts, context.encode(prefix), context.encode(episode.ground_truth))

@@ -56,8 +56,7 @@ def answer_logprobs(model: Any, questions: Sequence[Question], *, temperature: f
     parts = [list(_rows_of(question)) for question in questions]
     waiting = sorted({row for found in parts for row in found}, key=lambda row: row.width)
     for block in _blocks(waiting):
-        for row, scores in zip(block, _score(model, block, temperature, pad_id), strict=True):
-            rows[row] = scores
+        rows |= dict(zip(block, _score(model, block, temperature, pad_id), strict=True))
     return [[score for row in found for score in rows[row]] for found in parts]
 
 

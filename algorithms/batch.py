@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -236,7 +237,7 @@ def take_rows(batch: Batch, first: int, last: int) -> Batch:
     samples = (batch.sample_row >= first) & (batch.sample_row < last)
     offset = int(tokens.nonzero()[0]) if tokens.any() else 0
     width = int(batch.lengths[first:last].max())
-    of_samples = {
+    of_samples: dict[str, Any] = {
         name: None if getattr(batch, name) is None else getattr(batch, name)[samples]
         for name in ("mask", "returns", "demonstrated", *PER_TOKEN)
     }
@@ -256,5 +257,6 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on another device."""
     if device.type == "cpu":
         return batch
-    moved = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return Batch(**{name: None if tensor is None else tensor.to(device) for name, tensor in moved.items()})
+    tensors: dict[str, Any] = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    moved: dict[str, Any] = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors.items()}
+    return Batch(**moved)

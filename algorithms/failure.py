@@ -15,7 +15,7 @@ from turnwise.algorithms.learner import Learner
 
 
 def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judged: Judged) -> str:
-    """Write `failures/step-N/` (batch.pt, episodes.jsonl, culprits.jsonl); returns a sentence that says what is there."""
+    """Write `failures/step-N/` (batch.pt, episodes.jsonl, culprits.jsonl); returns a sentence on what is there."""
     folder = run_dir / "failures" / f"step-{step:06d}"
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
@@ -30,14 +30,14 @@ def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judge
 
 
 def culprits(learner: Learner, batch: Batch, judged: Judged) -> list[int]:
-    """Indices of the episodes that alone make the loss or its gradient infinite or NaN; the weights stay as they are."""
+    """Indices of the episodes that alone make the loss or its gradient infinite or NaN. No weight moves."""
     samples, owners = [], {}
     for index, (episode, row) in enumerate(zip(judged.episodes, judged.advantages, strict=True)):
         for sample in samples_of(episode, row):
             samples.append(sample)
             owners[id(sample)] = index
     found = set()
-    for row, members in enumerate(in_batch_order(samples)[1]):
-        if not learner.is_finite(take_rows(batch, row, row + 1)):
+    for place, members in enumerate(in_batch_order(samples)[1]):
+        if not learner.is_finite(take_rows(batch, place, place + 1)):
             found |= {owners[id(sample)] for sample in members}
     return sorted(found)

@@ -1,4 +1,4 @@
-"""The weights and everything that moves with them: optimiser, running mean, reference, critic, and the update itself."""
+"""The weights and all that moves with them: optimiser, running mean, reference, critic, noise, and the update."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from turnwise.algorithms.noise import LayerNoise, LayerNoiseSettings
 from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
-
 
 
 class Learner:

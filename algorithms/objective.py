@@ -148,4 +148,3 @@ def _pull(scores: Scores, reference: Tensor | None, batch: Batch, estimator: str
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean over the entries where `mask` is True; 0 where there is none."""
     return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp_min(1)
-

@@ -58,7 +58,7 @@ def require_plain_head(model: Any) -> None:
 
 
 def body_and_head(model: Any) -> tuple[Any, Any]:
-    """The part of a causal language model below its head, and the head. Raises ValueError where it has no such parts."""
+    """A causal language model's part below its head, and the head. Raises ValueError where it has no such parts."""
     head = model.get_output_embeddings()
     body = getattr(model, model.base_model_prefix, None)
     if head is None or body is None or body is model:

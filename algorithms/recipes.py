@@ -78,7 +78,7 @@ class Objective:
     guard_settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of that guard."""
     corrections: Mapping[str, Any] = field(default_factory=dict)
-    """For what the sampler and the trainer compute differently: name in `CORRECTIONS` -> its settings; they multiply."""
+    """For the gap between sampler and trainer: name in `CORRECTIONS` -> its settings; they multiply."""
     probability_mask: float | None = None
     """Tokens whose old probability is above this are left out of the loss, in (0, 1]; null: none is."""
     aggregation: str = "token-mean"

@@ -11,7 +11,6 @@ from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Agent, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.algorithm import Algorithm, Judged
-from turnwise.algorithms.annotate import ANNOTATED, annotate
 from turnwise.algorithms.batch import Batch, pack
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.checkpoint import prune, save_checkpoint
@@ -25,17 +24,16 @@ from turnwise.algorithms.evaluation.measure import (
     win_rate_evaluation,
     win_rate_figures,
 )
-from turnwise.algorithms.explore.ground import Ground
 from turnwise.algorithms.failure import save_failure
 from turnwise.algorithms.league import LEARNER, OPPONENT, plan_step
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.metrics import episode_metrics
 from turnwise.algorithms.needs import needs_of, require_fit
+from turnwise.algorithms.providers import Providers
 from turnwise.algorithms.reporting.runlog import RunLog
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import Policy, make_opponent, voice_of
 from turnwise.envs.registry import make_game
-from turnwise.records import Episode
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -56,23 +54,23 @@ class Run:
             clock=policy.engine.clock,
             critic=recipe.critic,
             noise=recipe.noise,
-            keep_reference="reference_logprobs" in needs,
+            keep_reference=bool(needs & {"reference_logprobs", "reference_returns"}),
         )
-        self.algorithm = Algorithm(recipe, self._annotate, LEARNER)
         self.game = make_game(settings.env.id, **settings.env.kwargs)
         require_fit(recipe, self.game, settings.env.id)
         agents: dict[str, Agent] = {LEARNER: policy.agent}
         if settings.agent.opponent != "self":
             _require_seats(settings, self.game.seats)
             agents[OPPONENT] = make_opponent(settings, settings.agent.opponent)
-        self.rollout = Rollout(
-            agents,
-            invalid=settings.env.invalid,
-            max_turns=settings.env.max_turns,
-            concurrency=settings.engine.concurrency,
-            record_messages=False,
-            record=needs & {"anchor", "ground_truth"},
-        )
+        rules: dict[str, Any] = {
+            "invalid": settings.env.invalid,
+            "max_turns": settings.env.max_turns,
+            "concurrency": settings.engine.concurrency,
+        }
+        recorded = needs & {"anchor", "ground_truth"}
+        self.rollout = Rollout(agents, **rules, record_messages=False, record=recorded)
+        self.providers = Providers(recipe, self.learner, policy, agents, LEARNER, rules)
+        self.algorithm = Algorithm(recipe, self.providers.annotate, LEARNER)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
         self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
@@ -119,7 +117,9 @@ class Run:
         settings = self.settings
         times = [time.perf_counter()]
         in_model = self.policy.engine.clock.seconds
-        episodes, explored = self.algorithm.play(self._plans(0), self._ground())
+        episodes, explored = self.algorithm.play(
+            self._plans(0), self.providers.ground(self.rollout, self._seed(), self._plans)
+        )
         times.append(time.perf_counter())
         judged = self.algorithm.judge(episodes)
         times.append(time.perf_counter())
@@ -148,21 +148,9 @@ class Run:
     def _plans(self, attempt: int) -> list[Plan]:
         return plan_step(self.settings, self.game.seats, self.steps_done, attempt)
 
-    def _ground(self) -> Ground:
-        """What the recipe's way of sampling plays on."""
-        return Ground(
-            rollout=self.rollout,
-            learner=LEARNER,
-            seed=derive_seed(self.settings.seed, _EXPLORING, self.steps_done),
-            group_size=self.settings.algorithm.group_size,
-            fresh=self._plans,
-            annotate=lambda episodes: self._annotate(episodes, frozenset({"train_logprobs", "token_entropy"})),
-        )
-
-    def _annotate(self, episodes: Sequence[Episode], needs: frozenset[str]) -> list[Episode]:
-        prefix = self.settings.algorithm.answer_prefix
-        wanted = needs & ANNOTATED
-        return annotate(episodes, self.learner, self.policy.context, wanted, name=LEARNER, answer_prefix=prefix)
+    def _seed(self) -> int:
+        """Of the chance in how this step's episodes are sampled."""
+        return derive_seed(self.settings.seed, _EXPLORING, self.steps_done)
 
     def _update(self, batch: Batch, progress: float, judged: Judged) -> dict[str, float]:
         """Raises NotFinite, after saving what caused it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from turnwise.agents.context import ChatContext, Transcript
 from turnwise.agents.rollout import Rollout, plans
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
-from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
+from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, samples_of, take_rows, to_device
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.recipes import SFT
 from turnwise.algorithms.schedule import scheduled
@@ -39,24 +40,30 @@ def spoken_texts(episodes: Sequence[Episode]) -> list[str]:
 
 def samples(episodes: Sequence[Episode], context: ChatContext) -> list[Sample]:
     """Every reply as this context would have prompted for it, encoded; every token counts alike (advantage 1)."""
-    found = []
-    for episode in episodes:
-        transcripts = {seat: Transcript(context) for seat in episode.seats}
-        rows: dict[str, Sample] = {}
-        for turn in episode.turns:
-            transcript = transcripts[turn.seat]
-            transcript.observe(turn.observation[-1].content)
-            completion = context.encode_reply(turn.text)
-            prompt = transcript.prompt(len(completion))
-            if prompt is None:
-                break
-            transcript.reply(completion, _shown(turn))
-            row = rows.get(turn.seat)
-            if row is None or not row.continued_by(prompt):
-                rows[turn.seat] = row = Sample()
-                found.append(row)
-            row.add(prompt, completion, [0.0] * len(completion), 1.0)
-    return found
+    spoken = [in_tokens(episode, context, tuple(episode.seats)) for episode in episodes]
+    return [sample for episode in spoken for sample in samples_of(episode, [1.0] * len(episode.turns))]
+
+
+def in_tokens(episode: Episode, context: ChatContext, seats: Sequence[str]) -> Episode:
+    """The episode with the replies of these seats as if a policy had sampled them after this context's prompts.
+
+    Their log-probs are 0. From a prompt on that does not fit the context, turns stay without tokens.
+    """
+    transcripts = {seat: Transcript(context) for seat in seats}
+    turns = list(episode.turns)
+    for index, turn in enumerate(episode.turns):
+        if turn.seat not in transcripts:
+            continue
+        transcript = transcripts[turn.seat]
+        transcript.observe(turn.observation[-1].content)
+        completion = context.encode_reply(turn.text)
+        prompt = transcript.prompt(len(completion))
+        if prompt is None:
+            break
+        transcript.reply(completion, _shown(turn))
+        logprobs = (0.0,) * len(completion)
+        turns[index] = replace(turn, prompt_ids=prompt, completion_ids=completion, logprobs=logprobs)
+    return replace(episode, turns=tuple(turns))
 
 
 def _shown(turn: Turn) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from turnwise.algorithms.explore import independent
+from turnwise.algorithms.explore import demonstrate, dynamic, independent
 from turnwise.algorithms.explore.ground import Exploration, Ground
 
 __all__ = ["EXPLORERS", "Exploration", "Explorer", "Ground"]
@@ -26,4 +26,6 @@ class Explorer(NamedTuple):
 
 EXPLORERS: dict[str, Explorer] = {
     "independent": Explorer(independent.IndependentSettings, independent.explore),
+    "dynamic": Explorer(dynamic.DynamicSettings, dynamic.explore, ("groups",)),
+    "demonstrate": Explorer(demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution")),
 }

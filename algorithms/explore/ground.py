@@ -25,8 +25,8 @@ class Ground:
     """More plans, in whole groups: those of attempt 1, 2, ... of this step."""
     annotate: Callable[[Sequence[Episode]], list[Episode]]
     """Fills train_logprobs and token_entropy."""
-    demonstrate: Callable[[Sequence[Plan]], list[Episode]] | None = None
-    """The teacher's play of these plans in the learner's seats, in the learner's tokens; None without a teacher."""
+    demonstrate: Callable[[Sequence[Plan], str], list[Episode]]
+    """A scripted agent's play of these plans in the learner's seats, in the learner's tokens, marked as such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

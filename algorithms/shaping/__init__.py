@@ -1,6 +1,6 @@
-"""What is made of finished advantages? One file per answer; `SHAPINGS` finds them by name, a recipe applies them in order.
+"""What is made of finished advantages? One file per answer; `SHAPINGS` finds them by name.
 
-Every shaping has a frozen settings record, one function of one signature,
+A recipe applies them in its order. Every shaping has a frozen settings record, one function of one signature,
 `shape(episodes, advantages, settings, learner="policy") -> (advantages, metrics)`, and says what it needs.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from turnwise.algorithms.credit.episodes import TurnCredit
-from turnwise.algorithms.shaping import aspo_tool
+from turnwise.algorithms.shaping import aspo_tool, entropy_aware
 
 __all__ = ["SHAPINGS", "Shaping"]
 
@@ -26,4 +26,5 @@ class Shaping(NamedTuple):
 
 SHAPINGS: dict[str, Shaping] = {
     "aspo_tool": Shaping(aspo_tool.ASPOToolSettings, aspo_tool.shape, ("groups", "tool_calls")),
+    "entropy_aware": Shaping(entropy_aware.EntropyAwareSettings, entropy_aware.shape, ("token_entropy",)),
 }

@@ -44,7 +44,9 @@ def test_a_temperature_flattens(new_model: Callable[..., Any]) -> None:
     assert flat == pytest.approx(-torch.log(torch.tensor(24.0)).item(), abs=1e-4) != sharp
 
 
-@pytest.mark.parametrize("question", [Question(((),), PREFIX, ANSWER), Question(((1,),), (), ANSWER), Question(((1,),), PREFIX, ())])
+@pytest.mark.parametrize(
+    "question", [Question(((),), PREFIX, ANSWER), Question(((1,),), (), ANSWER), Question(((1,),), PREFIX, ())]
+)
 def test_empty_parts_are_refused(question: Question, new_model: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="at least one token each"):
         answer_logprobs(new_model(), [question], temperature=1.0, pad_id=0)
