@@ -12,7 +12,7 @@ from turnwise.algorithms.credit import CREDITS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*groups have one reward")
 
-ALL_ROWS = {}
+ALL_ROWS = {"spo_tree": {"drop_zero": False}}
 """Settings under which a method that drops rows by default keeps them: name -> settings."""
 
 drawn_games = st.lists(
