@@ -35,7 +35,7 @@ class KeyDoor(TextGame):
     The seat walks north, east, south or west where there is a passage, takes the key where it lies, and opens the door
     where it is, with the key. That ends the game, and so does the last turn.
     Reward: 1 for opening the door, else 0; with `dense=True` half of it is paid for taking the key. Optimum: 1, for
-    no maze needs more turns than there are.
+    mazes that need more turns than there are are not drawn.
     """
 
     seats = SOLO
@@ -53,30 +53,35 @@ class KeyDoor(TextGame):
         dense: bool = False,
         prompt: str = "full",
     ) -> None:
-        """height (1 to 8), width (3 to 8), turns (at least two for every room, to 500): in place of the level's.
-        Raises ValueError.
+        """height (1 to 8), width (3 to 8), turns (height + width + 2 to 500): in place of the level's. Raises
+        ValueError.
         """
         usual = LEVELS[one_of("level", level, self.levels)]
         high = whole("height", usual.height if height is None else height, 1, 8)
         wide = whole("width", usual.width if width is None else width, 3, 8)
-        least = 2 * high * wide
-        last = whole("turns", max(usual.turns, least) if turns is None else turns, least, 500)
+        last = whole("turns", max(usual.turns, 2 * high * wide) if turns is None else turns, high + wide + 2, 500)
         self.settings = Size(high, wide, last)
         self.level = level if self.settings == usual else None
         self.dense_rewards = dense
         self._compact = one_of("prompt", prompt, PROMPTS) == "compact"
 
     def start(self, rng: np.random.Generator) -> None:
+        self._left = self.settings.turns
+        self._draw(rng)
+        while len(self._plan()) > self.settings.turns:
+            self._draw(rng)
+        self._purse = Purse()
+        self._news = self._rules()
+        self._unread = True
+        self.seat = SOLO[0]
+
+    def _draw(self, rng: np.random.Generator) -> None:
+        """A maze, and different rooms for the seat, the key and the door."""
         self._maze = make_maze(self.settings.height, self.settings.width, rng)
         cells = rng.permutation(self.settings.height * self.settings.width)[:3].tolist()
         places: list[Room] = [(1 + cell // self.settings.width, 1 + cell % self.settings.width) for cell in cells]
         self._place, self._key, self._door = places
         self._held = self._opened = False
-        self._left = self.settings.turns
-        self._purse = Purse()
-        self._news = self._rules()
-        self._unread = True
-        self.seat = SOLO[0]
 
     def observe(self, seat: str) -> str:
         need_seat(seat, self.seats)
@@ -133,11 +138,12 @@ class KeyDoor(TextGame):
 
     def solution(self) -> tuple[str, ...]:
         """The shortest way to the key and the door, as far as the turns go."""
-        if self.seat is None:
-            return ()
+        return self._plan()[: self._left] if self.seat else ()
+
+    def _plan(self) -> tuple[str, ...]:
         fetch = () if self._held else (*self._maze.way(self._place, self._key), TAKE)
         leave = (*self._maze.way(self._place if self._held else self._key, self._door), OPEN)
-        return (*fetch, *leave)[: self._left]
+        return (*fetch, *leave)
 
     def _drawn(self) -> str:
         marks = {self._door: "D"} | ({} if self._held else {self._key: "K"}) | {self._place: "@"}
