@@ -11,7 +11,7 @@ from turnwise.algorithms.ratios import token_ratio
 def outputs(inputs: dict) -> dict:
     logprobs, old, advantages, mask = (floats(inputs[name]) for name in ("logp", "old", "adv", "mask"))
     logprobs.requires_grad_()
-    settings = CISPOSettings(low=inputs["eps_low"], high=inputs["eps_high"])
+    settings = CISPOSettings(low=inputs.get("eps_low", 1.0), high=inputs["eps_high"])
     batch = LossInputs(
         logprobs=logprobs,
         old_logprobs=old,
