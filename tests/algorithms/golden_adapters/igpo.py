@@ -16,15 +16,23 @@ def outputs(inputs: dict) -> dict:
 
 def turns(inputs: dict) -> dict:
     chosen = {name: inputs[name] for name in NAMES if name in inputs}
-    settings = IGPOSettings(**chosen, zero_is_missing=inputs.get("zero_is_missing", True))
     paths = inputs["trajectories"]
+    flagged = any("has_gain" in path for path in paths)
+    settings = IGPOSettings(**chosen, zero_is_missing=inputs.get("zero_is_missing", not flagged))
     values = igpo_advantages(
-        [[*path["turn_rewards"][:-1], None] for path in paths],
+        [gains_of(path) for path in paths],
         [path["turn_rewards"][-1] for path in paths],
         [path["group"] for path in paths],
         settings,
     )
     return {"turn_advantages": values}
+
+
+def gains_of(path: dict) -> list:
+    """One entry per turn: all but the last have a gain, unless the file says which."""
+    rewards = path["turn_rewards"]
+    flags = path.get("has_gain", [True] * len(rewards))
+    return [*(reward if flag else None for reward, flag in zip(rewards[:-1], flags, strict=False)), None]
 
 
 def gains(inputs: dict) -> dict:
