@@ -9,7 +9,7 @@ from turnwise.algorithms.credit.whiten import whiten
 
 def outputs(inputs: dict) -> dict:
     parts = np.array(inputs["parts"], dtype=float)
-    weights = np.array(inputs.get("weights", np.ones(len(parts))), dtype=float)
+    weights = np.array(inputs.get("weights") or np.ones(len(parts)), dtype=float)
     group = inputs.get("group", [0] * parts.shape[1])
     named = {name: inputs[name] for name in ("eps", "ddof") if name in inputs}
     settings = {"singleton": inputs.get("singleton", "raw")} | named
