@@ -21,6 +21,11 @@ class Draft:
         self.request, self.reply, self.outcome, self.reward = request, reply, outcome, 0.0
         self.anchor, self.known = anchor, known
 
+    @property
+    def seat(self) -> str:
+        """Whose turn it is."""
+        return self.request.seat
+
     def copy(self) -> Draft:
         """An independent one."""
         twin = Draft(self.request, self.reply, self.outcome, self.anchor, self.known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -117,7 +118,7 @@ class Rollout:
             raise ValueError(f"a fork plays its parent's game from its seed: {plan.id!r} and {origin.id!r} differ")
         if plan.parent is None:
             plan = replace(plan, parent=origin.id, fork_turn=len(table.drafts))
-        strangers = {seat for seat in plan.seats if not self._reads_alike(origin.seats[seat], plan.seats[seat])}
+        strangers = {seat for seat in plan.seats if not self.reads_alike(origin.seats[seat], plan.seats[seat])}
         twin = None if strangers else self._clone(table.referee)
         if twin is not None:
             return table.copy(plan, twin)
@@ -148,10 +149,16 @@ class Rollout:
         except (EnvFailure, Unsupported):
             return None
 
-    def _reads_alike(self, name: str, other: str) -> bool:
-        """Can `other` go on with the transcript of `name`, or does it need none?"""
+    def reads_alike(self, name: str, other: str) -> bool:
+        """Can the agent `other` go on with what `name` has read and said in tokens, or does it need none?"""
         context = getattr(self.agents.get(other), "context", None)
         return context is None or context is getattr(self.agents[name], "context", None)
+
+    def beside(self, agents: Mapping[str, Agent]) -> Rollout:
+        """A rollout under the same rules, on the same games, with further agents."""
+        twin = copy.copy(self)
+        twin.agents = {**self.agents, **agents}
+        return twin
 
     # Inside
 

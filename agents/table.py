@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from turnwise.agents.context import Transcript
-from turnwise.agents.draft import Draft, join
+from turnwise.agents.draft import Draft, join, versions
 from turnwise.agents.plan import Plan
 from turnwise.agents.replay import Replayed, did_not_follow, play_again
 from turnwise.agents.sampling import derive_seed
@@ -185,6 +185,24 @@ class Table:
         """The turns so far. The latest of a seat may still earn a reward."""
         keep = self.rollout.record_messages
         return tuple([draft.turn(keep) for draft in self.drafts])
+
+    def unfinished_turn(self) -> Turn:
+        """The reply that stopped at a limit, as a turn from which no action is read. Raises ValueError without one."""
+        seat, reply, prompt = self.referee.seat, self.partial, self.prompt
+        if seat is None or reply is None or prompt is None:
+            raise ValueError(f"no reply of {self.plan.id!r} has stopped at a limit")
+        return Turn(
+            seat=seat,
+            observation=self.talks[seat][-1:] if self.rollout.record_messages else (),
+            text=self.agent.context.decode(reply.completion_ids),  # type: ignore[attr-defined]
+            prompt_ids=prompt,
+            completion_ids=reply.completion_ids,
+            logprobs=reply.logprobs,
+            topk_entropy=reply.topk_entropy,
+            anchor=self.anchor,
+            weight_version=versions(reply),
+            seconds=reply.seconds,
+        )
 
     def _invite(self, plan: Plan) -> dict[str, Agent]:
         """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from turnwise.algorithms.explore import demonstrate, dynamic, independent
+from turnwise.algorithms.explore import (
+    arpo,
+    demonstrate,
+    dynamic,
+    independent,
+    pav,
+    spo_chain,
+    spo_tree,
+    windows,
+)
+from turnwise.algorithms.explore.branching import BranchingSettings
 from turnwise.algorithms.explore.ground import Exploration, Ground
 
 __all__ = ["EXPLORERS", "Exploration", "Explorer", "Ground"]
@@ -28,4 +38,10 @@ EXPLORERS: dict[str, Explorer] = {
     "independent": Explorer(independent.IndependentSettings, independent.explore),
     "dynamic": Explorer(dynamic.DynamicSettings, dynamic.explore, ("groups",)),
     "demonstrate": Explorer(demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution")),
+    "arpo": Explorer(BranchingSettings, arpo.explore, ("groups", "topk_entropy")),
+    "aepo": Explorer(arpo.AEPOSettings, arpo.explore, ("groups", "topk_entropy")),
+    "spo_chain": Explorer(spo_chain.SPOChainExploreSettings, spo_chain.explore),
+    "spo_tree": Explorer(spo_tree.SPOTreeExploreSettings, spo_tree.explore),
+    "pav": Explorer(pav.PAVExploreSettings, pav.explore),
+    "windows": Explorer(windows.WindowsSettings, windows.explore),
 }
