@@ -25,7 +25,7 @@ from common import print_table, save_result
 from credit_exact import POLICIES, Solved, solve
 from credit_measure import Layout, Rows, measure, rows_of
 from credit_methods import VARIANTS, Variant, require_all
-from credit_play import Batch, Player
+from credit_play import Batch, Player, Values
 from credit_plot import draw
 from credit_sampling import GROUP, Sampler, fitted, independent
 from credit_tree import Tree, build_tree
@@ -33,15 +33,18 @@ from credit_tree import Tree, build_tree
 from turnwise.algorithms.credit import CREDITS
 
 ROOT = Path(__file__).resolve().parents[1]
-COLUMNS = (
-    *("method", "bias", "by chance", "scale", "bias at scale", "noise", "correlation", "cosine", "decisive"),
-    *("wrong sign", "extra tokens", "extra forwards"),
-)
 SHOWN = {
-    **{"bias": "bias", "by chance": "bias_noise", "scale": "scale", "bias at scale": "bias_scaled"},
-    **{"noise": "std_scaled", "correlation": "correlation", "cosine": "gradient_cosine"},
-    **{"decisive": "decisive_share", "wrong sign": "sign_errors"},
-    **{"extra tokens": "extra_tokens", "extra forwards": "extra_forwards"},
+    "bias": "bias",
+    "by chance": "bias_noise",
+    "scale": "scale",
+    "bias at scale": "bias_scaled",
+    "noise": "std_scaled",
+    "correlation": "correlation",
+    "cosine": "gradient_cosine",
+    "decisive": "decisive_share",
+    "wrong sign": "sign_errors",
+    "extra tokens": "extra_tokens",
+    "extra forwards": "extra_forwards",
 }
 """Column of the printed table -> figure."""
 
@@ -92,7 +95,7 @@ class Batches:
 
     def _one(self, sampler: Sampler, critic: str, number: int) -> Batch:
         seed = zlib.crc32(f"{self._seed} {sampler.__name__} {number}".encode())
-        values = None
+        values: Values | None = None
         if critic == "exact":
             values = self.solved.value
         elif critic == "fitted":
@@ -156,7 +159,7 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
     for task, policy in dict.fromkeys((row["task"], row["policy"]) for row in rows):
         print(f"\n{task}, {policy} policy")
         chosen = [row for row in rows if (row["task"], row["policy"]) == (task, policy)]
-        print_table([_shown(row) for row in chosen], COLUMNS)
+        print_table([_shown(row) for row in chosen], ("method", *SHOWN))
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from turnwise.algorithms.credit.episodes import TurnCredit
 
 TINY = 1e-9
 """Below it an exact advantage counts as none."""
-OFTEN = 200
-"""Turns in a state from which on its logits are looked at one by one."""
+OFTEN = 30
+"""Expected turns of the rarest action of a state from which on its logits are looked at one by one."""
 
 
 class Rows(NamedTuple):
@@ -64,6 +64,7 @@ class Layout:
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
         self.node_of = np.repeat(np.arange(len(sizes)), sizes)
         self.chances = np.concatenate(solved.policy)
+        self.rarest = np.array([chances.min() for chances in solved.policy])
         self.advantages = np.concatenate(solved.advantages)
         keys = {key: place for place, key in enumerate(dict.fromkeys(node.key for node in solved.tree.nodes))}
         widest = max(sizes)
@@ -80,7 +81,7 @@ class Layout:
 
     def by_knowledge(self, gradient: Floats) -> Floats:
         """[parameters] the same where states that the policy cannot tell apart share their logits."""
-        return np.bincount(self.parameter_of, gradient, minlength=self.parameters)
+        return np.bincount(self.parameter_of, gradient, minlength=self.parameters).astype(np.float64)
 
 
 class Bias(NamedTuple):
@@ -91,7 +92,9 @@ class Bias(NamedTuple):
     noise: float
     """What mere chance adds to the size at this number of batches (already taken off)."""
     z: float
-    """Largest difference of one logit in standard errors, over the logits of states that were met often."""
+    """Largest difference of one logit in standard errors, over the states whose actions were all met often."""
+    logits: int
+    """How many those states have."""
 
 
 class Comparison:
@@ -108,10 +111,8 @@ class Comparison:
         mean_visits = visits.mean(axis=0)
         share = np.divide(1.0, mean_visits, out=np.zeros_like(mean_visits), where=mean_visits > 0.0)
         weights = (layout.solved.visits * share)[layout.node_of]
-        sampled, known = (
-            np.array([weights * layout.score(rows.nodes, rows.actions, values(rows)) for rows in batches])
-            for values in (lambda rows: rows.estimates, lambda rows: rows.exact)
-        )
+        sampled = weights * np.array([layout.score(rows.nodes, rows.actions, rows.estimates) for rows in batches])
+        known = weights * np.array([layout.score(rows.nodes, rows.actions, rows.exact) for rows in batches])
         met = (mean_visits > 0.0)[layout.node_of]
         exact = np.where(met, layout.solved.visits[layout.node_of] * layout.chances * layout.advantages, 0.0)
         relative = (visits * share)[:, layout.node_of]
@@ -124,7 +125,7 @@ class Comparison:
         self.exact = layout.by_knowledge(exact)
         self.found = layout.by_knowledge(sampled.mean(axis=0) - shared * (known.mean(axis=0) - exact))
         self.variances = (errors - shared * known_errors).var(axis=0, ddof=1) / len(batches)
-        times = layout.by_knowledge(visits.sum(axis=0)[layout.node_of])
+        times = layout.by_knowledge((visits.sum(axis=0) * layout.rarest)[layout.node_of])
         self._often = times >= OFTEN
 
     def best_scale(self) -> float:
@@ -139,7 +140,8 @@ class Comparison:
         size = float(difference @ difference - variances.sum())
         counted = self._often & (np.abs(difference) > TINY)
         errors = np.abs(difference[counted]) / np.sqrt(np.maximum(variances[counted], TINY**2))
-        return Bias(max(size, 0.0) ** 0.5 / unit, float(variances.sum()) ** 0.5 / unit, float(errors.max(initial=0.0)))
+        largest, noise = float(errors.max(initial=0.0)), float(variances.sum()) ** 0.5
+        return Bias(max(size, 0.0) ** 0.5 / unit, noise / unit, largest, int(self._often.sum()))
 
 
 def spread_given_action(batches: Sequence[Rows], layout: Layout) -> float:

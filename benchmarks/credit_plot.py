@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = {"random": "#4477aa", "half-trained": "#ee9933", "near-optimal": "#228833"}
-SIGNIFICANT = 3.0
-"""A bias counts where it is so many times what chance would show."""
+SIGNIFICANT, ROUNDING = 3.0, 1e-6
+"""A bias counts where it is so many times what chance would show, and more than rounding."""
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -38,7 +38,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def biased(row: Mapping[str, Any]) -> bool:
     """Whether the bias that no scale removes is larger than chance explains."""
-    return bool(row["bias_scaled"] > SIGNIFICANT * row["bias_scaled_noise"])
+    return bool(row["bias_scaled"] > max(SIGNIFICANT * row["bias_scaled_noise"], ROUNDING))
 
 
 def _mark(panel: Any, row: Mapping[str, Any], height: int) -> None:

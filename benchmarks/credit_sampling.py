@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from credit_exact import Solved
-from credit_play import Batch, Path, Player
+from credit_play import Batch, Path, Player, Values
 
 from turnwise.algorithms.credit.spo_chain import turn_cuts
 from turnwise.algorithms.explore.branching import BranchingSettings, QuestionTree, grow_round, segment_entropy
@@ -143,7 +143,7 @@ def _grow(
     return first
 
 
-def fitted(player: Player, budget: int) -> Callable[[int], float]:
+def fitted(player: Player, budget: int) -> Values:
     """What a table learned from one batch of independent episodes says: mean return to come in a state of knowledge.
 
     A state that was not met has the mean over all.
@@ -159,8 +159,8 @@ def fitted(player: Player, budget: int) -> Callable[[int], float]:
             sums[node.key] = (value + earned[node.seat], times + 1)
             total, count = total + earned[node.seat], count + 1
 
-    def value(number: int) -> float:
+    def mean(number: int) -> float:
         found, times = sums.get(player.tree.nodes[number].key, (total, count))
         return found / times if times else math.nan
 
-    return value
+    return mean
