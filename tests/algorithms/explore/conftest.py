@@ -1,4 +1,4 @@
-"""An engine without a model, whose numbers do not depend on the batch to the last bit, and a game that pays every turn."""
+"""An engine without a model, so that its numbers do not depend on the batch, and a game that pays every turn."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ class WordEngine:
 
     def _chances(self, context: tuple[int, ...]) -> list[float]:
         weights = np.random.default_rng(zlib.crc32(np.array(context).tobytes())).integers(1, 8, len(self.ids))
+        weights[-1] = 1  # of the end
         return [float(weight) / float(weights.sum()) for weight in weights]
 
 
@@ -153,7 +154,7 @@ def plans() -> Callable[..., list[Plan]]:
                 id=f"0-{group * size + member}",
                 env_id=env_id,
                 env_kwargs=kwargs,
-                seed=100 + group,
+                seed=301 + group,
                 stream=member,
                 group=f"0-{group}",
                 seats=seats,
