@@ -110,8 +110,8 @@ def credit(
 ) -> CreditResult:
     """Gains from the answer's log-prob before successive turns of a seat; its last turn earns its return.
 
-    A turn has a gain if the answer was scored before it and before the next turn of its seat. A group is
-    (episode.group, seat). The state is always {}.
+    A turn has a gain if the answer was scored before it and before the next turn of its seat. A turn without tokens
+    and without a score is passed over. A group is (episode.group, seat). The state is always {}.
 
     Raises: ValueError if seats took several turns and the answer was scored before none of them.
     """
@@ -161,7 +161,8 @@ class _Seat(NamedTuple):
 
 
 def _seat(episode: Episode, row: SeatRow, settings: IGPOSettings) -> _Seat:
-    places = [index for index, turn in enumerate(episode.turns) if turn.seat == row.seat]
+    own = [(index, turn) for index, turn in enumerate(episode.turns) if turn.seat == row.seat]
+    places = [index for index, turn in own if turn.completion_ids or turn.answer_logprob is not None]
     turns = [episode.turns[index] for index in places]
     scores = [
         None if turn.answer_logprob is None else answer_score(turn.answer_logprob, settings.score) for turn in turns
