@@ -59,6 +59,8 @@ class LocalEngine:
         self.clock = ModelClock(model.device)
         self.weight_version = 0
         """Counts the updates of the weights; the trainer moves it on."""
+        self.sampled = 0
+        """Tokens sampled so far, whatever became of them."""
 
     def generate(
         self,
@@ -85,6 +87,7 @@ class LocalEngine:
             drafts = self._decode_block(list(numbers), row_of, all_seeds[members], sampling, said)
             for index, completion in zip(members, drafts, strict=True):
                 completions[index] = completion
+                self.sampled += len(completion.ids)
         return completions  # type: ignore[return-value]  # every index was in exactly one block
 
     @torch.inference_mode()

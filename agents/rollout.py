@@ -56,6 +56,8 @@ class Rollout:
         if record - set(RECORDED):
             raise ValueError(f"a rollout can record {', '.join(RECORDED)}: got {', '.join(sorted(record))}")
         self.records_anchor, self.records_ground_truth = "anchor" in record, "ground_truth" in record
+        self.answered = 0
+        """Valid replies so far that a game went on after: in a game of tools, calls of them. Copies do not count."""
         self._idle: dict[str, list[Referee]] = {}
         self._threads: ThreadPoolExecutor | None = None
 

@@ -323,6 +323,7 @@ class Table:
             transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, self.legal))
         self.drafts.append(Draft(request, reply, outcome, self.anchor if known is None else known.anchor, known))
         self.prompt = None
+        self.rollout.answered += known is None and outcome.status == "ok" and self.referee.seat is not None
         for seat, reward in outcome.rewards.items():
             if reward:
                 self._credit(seat, reward)
