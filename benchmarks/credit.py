@@ -168,6 +168,11 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": row["method"] + (f" ({row['left_out']})" if "left_out" in row else ""), **rounded}
 
 
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Five digits of every figure."""
+    return {name: float(f"{value:.5g}") if isinstance(value, float) else value for name, value in row.items()}
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line, with `tasks` as a list of tasks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -194,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show(rows)
     save_result(
         options.json,
-        rows,
+        [_rounded(row) for row in rows],
         packages=("turnwise", "numpy", "open-spiel"),
         batches=effort.batches,
         tokens_per_batch=effort.budget,
