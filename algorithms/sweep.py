@@ -61,18 +61,31 @@ def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: 
 
 def _train(run: tuple[str, int, Path], overrides: Sequence[str], say: Callable[[str], None]) -> None:
     name, seed, folder = run
-    if (folder / "summary.json").exists():
+    if is_complete(folder):
         return say(f"{name}, seed {seed}: complete")
-    words = ["--resume", str(folder)]
-    if not (folder / CONFIG).exists():
-        words = [*overrides, "sweep=null", f"seed={seed}", f"run_dir={folder}"]
     say(f"{name}, seed {seed}: training in {folder}")
-    done = subprocess.run(
-        [sys.executable, "-m", "turnwise", "train", *words], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RunFolderError(f"the run {folder} of the sweep failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    reason = train_apart(folder, [*overrides, "sweep=null", f"seed={seed}"])
+    if reason is not None:
+        raise RunFolderError(f"the run {folder} of the sweep failed: {reason}")
     return None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run has come to its end there."""
+    return (folder / "summary.json").exists()
+
+
+def train_apart(folder: Path, overrides: Sequence[str]) -> str | None:
+    """`turnwise train` in a process of its own: a new run, or on where one was stopped there; why it failed, or None."""
+    started = (folder / CONFIG).exists()
+    words = ["--resume", str(folder)] if started else [*overrides, f"run_dir={folder}"]
+    return run_apart("train", *words)
+
+
+def run_apart(*words: str) -> str | None:
+    """`turnwise` with these words, in a process of its own; what it said last if it failed, or None."""
+    done = subprocess.run([sys.executable, "-m", "turnwise", *words], capture_output=True, text=True, check=False)
+    return (done.stderr or done.stdout).strip()[-2000:] if done.returncode else None
 
 
 def _table(sweep: Sweep, runs: Sequence[tuple[str, int, Path]]) -> Iterator[dict[str, Any]]:
