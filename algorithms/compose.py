@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnwise.algorithms.build import SettingsError, build, nearest
 from turnwise.envs.plugins import config_folders
-from turnwise.envs.registry import GAMES, PLUGINS, find_spec
+from turnwise.envs.registry import GAMES, PLUGINS, UnknownEnv, find_spec
 
 if TYPE_CHECKING:
     from turnwise.algorithms.settings import RunSettings
@@ -52,16 +52,47 @@ def _compose(words: Sequence[str], *, resolve: bool) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-    with initialize_config_module("turnwise.configs", version_base="1.3"):
-        try:
+    try:
+        with initialize_config_module("turnwise.configs", version_base="1.3"):
             config = hydra_compose("train", overrides=[*words, *_search_path()])
-            found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
-        except MissingMandatoryValue as error:
-            raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
-        except (HydraException, OmegaConfBaseException) as error:
-            raise SettingsError(f"the settings do not go together: {_first_line(error)}") from None
+        if resolve:
+            _write_out_games(config)
+        found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
+    except MissingMandatoryValue as error:
+        raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(f"the settings do not go together: {_first_line(error)}") from None
     assert isinstance(found, dict)  # train.yaml is a mapping
     return {str(key): value for key, value in found.items()}
+
+
+def _write_out_games(config: Any) -> None:
+    """Give each of `env.others` its id and all arguments that its option has; arguments that were given win."""
+    from omegaconf import OmegaConf, open_dict
+
+    others = OmegaConf.to_container(config.env, resolve=False).get("others")  # type: ignore[union-attr]
+    if isinstance(others, list):
+        with open_dict(config):
+            config.env.others = [_written_out(game) for game in others]
+
+
+def _written_out(game: Any) -> Any:
+    """A game that was named, or described in part. What is neither stays, for the settings to refuse.
+
+    Raises SettingsError on a name that is neither an option nor an id.
+    """
+    given = {"id": game} if isinstance(game, str) else game
+    if not isinstance(given, dict) or not isinstance(given.get("id"), str):
+        return game
+    name = given["id"]
+    try:
+        option = name if name in options("env") else _option_for(find_spec(name).id)
+    except UnknownEnv as error:
+        raise SettingsError(f"env.others: {error}") from None
+    if option is None:
+        return given
+    made = _offered((f"env={option}",))["env"]
+    return {**given, "id": made["id"], "kwargs": {**made["kwargs"], **(given.get("kwargs") or {})}}
 
 
 @functools.cache
@@ -161,10 +192,16 @@ def _expand(word: str) -> Iterator[str]:
 
 def _environment(env_id: str) -> Iterator[str]:
     """The option made for this game, so that its id and its name mean one thing; else any game's."""
+    made = _option_for(env_id)
+    yield from (f"env={made}",) if made else ("env=by_id", f"env.id={env_id}")
+
+
+def _option_for(env_id: str) -> str | None:
+    """The option of the group env that is made for this game, where there is one."""
     known = options("env")
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", env_id.removesuffix("-LLM")).lower()
     made = [name] if name in known else [option for option in known if _id_of(option) == env_id]
-    yield from (f"env={made[0]}",) if len(made) == 1 else ("env=by_id", f"env.id={env_id}")
+    return made[0] if len(made) == 1 else None
 
 
 def _id_of(option: str) -> str | None:

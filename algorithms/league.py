@@ -1,11 +1,13 @@
-"""Who plays whom, from which seed: the episodes of one training step."""
+"""Who plays whom, at what and from which seed: the episodes of one training step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from turnwise.agents.plan import Plan
 from turnwise.agents.sampling import derive_seed
+from turnwise.algorithms.games import Arm
 from turnwise.algorithms.settings import RunSettings
 
 LEARNER = "policy"
@@ -13,29 +15,34 @@ OPPONENT = "opponent"
 _TRAINING = 1
 
 
-def plan_step(settings: RunSettings, seats: Sequence[str], step: int, attempt: int = 0) -> list[Plan]:
-    """The episodes of a step. They follow from the run's seed and the step alone, so a resumed run plays the same ones.
+class Pairing(NamedTuple):
+    """What one group of episodes is played at, and by whom."""
 
-    Self-play: the policy sits everywhere. With a fixed opponent the policy's seat moves on from group to group.
+    arm: Arm
+    seat: str | None = None
+    """The learner's; None where it holds every seat."""
+    opponent: str = OPPONENT
+    """Name of the agent in every other seat."""
+
+
+def plan_step(settings: RunSettings, pairings: Sequence[Pairing], step: int, attempt: int = 0) -> list[Plan]:
+    """The episodes of a step, a group for each pairing. They follow from the run's seed, the step and the pairings.
+
     attempt: above 0, as many other episodes of the same step, for those who throw some away.
     """
     size = settings.algorithm.group_size
-    alone = settings.agent.opponent == "self"
     again = (attempt,) if attempt else ()
-    plans = []
-    for index in range(settings.games_per_step):
-        group, member = divmod(index, size)
-        mine = None if alone else (step * settings.games_per_step // size + group) % len(seats)
-        name = f"{step}.{attempt}" if attempt else str(step)
-        plans.append(
-            Plan(
-                id=f"{name}-{index}",
-                env_id=settings.env.id,
-                env_kwargs=settings.env.kwargs,
-                seed=derive_seed(settings.seed, _TRAINING, step, group, *again),
-                stream=member,
-                group=f"{name}-{group}",
-                seats={seat: LEARNER if mine in (None, i) else OPPONENT for i, seat in enumerate(seats)},
-            )
+    name = f"{step}.{attempt}" if attempt else str(step)
+    return [
+        Plan(
+            id=f"{name}-{group * size + member}",
+            env_id=arm.id,
+            env_kwargs=arm.kwargs,
+            seed=derive_seed(settings.seed, _TRAINING, step, group, *again),
+            stream=member,
+            group=f"{name}-{group}",
+            seats={held: LEARNER if seat in (None, held) else opponent for held in arm.seats},
         )
-    return plans
+        for group, (arm, seat, opponent) in enumerate(pairings)
+        for member in range(size)
+    ]

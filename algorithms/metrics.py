@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from turnwise.algorithms.games import Arm, arm_of, of_game
 from turnwise.records import Episode
 
 INVALID = ("unparsable", "illegal", "truncated")
+
+
+def step_metrics(episodes: Sequence[Episode], learner: str, arms: Sequence[Arm]) -> dict[str, float]:
+    """`episode_metrics` of all episodes; of several arms, returns and wins stand under each arm's name, and all else
+    there too."""
+    figures = episode_metrics(episodes, learner)
+    if len(arms) == 1:
+        return figures
+    found = {name: value for name, value in figures.items() if "/" not in name}
+    played = [(arm_of(episode, arms).name, episode) for episode in episodes]
+    for arm in arms:
+        mine = [episode for name, episode in played if name == arm.name]
+        if mine:
+            found |= of_game(episode_metrics(mine, learner), arm.name)
+    return found
 
 
 def episode_metrics(episodes: Sequence[Episode], learner: str) -> dict[str, float]:

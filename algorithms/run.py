@@ -12,9 +12,9 @@ from turnwise.agents.rollout import Agent, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.algorithm import Algorithm, Judged
 from turnwise.algorithms.batch import Batch, pack
-from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.checkpoint import prune, save_checkpoint
 from turnwise.algorithms.checks import NotFinite
+from turnwise.algorithms.evaluation.exams import Exam
 from turnwise.algorithms.evaluation.measure import (
     HELD_OUT,
     exact_evaluation,
@@ -25,15 +25,17 @@ from turnwise.algorithms.evaluation.measure import (
     win_rate_figures,
 )
 from turnwise.algorithms.failure import save_failure
-from turnwise.algorithms.league import LEARNER, OPPONENT, plan_step
+from turnwise.algorithms.games import arms_of, of_game
+from turnwise.algorithms.league import LEARNER, OPPONENT
 from turnwise.algorithms.learner import Learner
-from turnwise.algorithms.metrics import episode_metrics
-from turnwise.algorithms.needs import needs_of, require_fit
+from turnwise.algorithms.matchmaker import Matchmaker
+from turnwise.algorithms.metrics import step_metrics
+from turnwise.algorithms.needs import needs_of
 from turnwise.algorithms.providers import Providers
 from turnwise.algorithms.reporting.runlog import RunLog
 from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.snapshots import League
 from turnwise.algorithms.startup import Policy, make_opponent, voice_of
-from turnwise.envs.registry import make_game
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -41,8 +43,9 @@ Observer = Callable[[dict[str, Any]], None]
 class Run:
     """The state of one training run."""
 
-    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, method: str) -> None:
-        self.settings, self.run_dir, self.policy, self.method = settings, run_dir, policy, method
+    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, exams: Sequence[Exam]) -> None:
+        """`exams`: what the run is judged at, the headline first."""
+        self.settings, self.run_dir, self.policy, self.exams = settings, run_dir, policy, exams
         recipe = settings.algorithm
         needs = needs_of(recipe)
         self.learner = Learner(
@@ -56,12 +59,14 @@ class Run:
             noise=recipe.noise,
             keep_reference=bool(needs & {"reference_logprobs", "reference_returns"}),
         )
-        self.game = make_game(settings.env.id, **settings.env.kwargs)
-        require_fit(recipe, self.game, settings.env.id)
         agents: dict[str, Agent] = {LEARNER: policy.agent}
-        if settings.agent.opponent != "self":
-            _require_seats(settings, self.game.seats)
+        league = None
+        if settings.agent.opponent == "league":
+            league = League(settings.agent.league, policy, agents)
+        elif settings.agent.opponent != "self":
             agents[OPPONENT] = make_opponent(settings, settings.agent.opponent)
+        arms = arms_of(settings.env.games, every_level=settings.curriculum is not None)
+        self.matchmaker = Matchmaker(settings, arms, league)
         rules: dict[str, Any] = {
             "invalid": settings.env.invalid,
             "max_turns": settings.env.max_turns,
@@ -81,12 +86,17 @@ class Run:
         """(step, headline measure) of the best evaluation."""
         self.log = RunLog(run_dir, tensorboard=settings.tensorboard)
 
+    @property
+    def headline(self) -> tuple[str, bool]:
+        """(name of the measure that the run is judged by, whether lower is better)."""
+        return headline(self.exams[0].method)
+
     def go(self, observe: Observer) -> None:
         """Every step that is left, with its evaluation and checkpoint."""
         settings = self.settings
         if self.start is None:
             found = self.evaluate()
-            self.start = found[headline(self.method)[0]]
+            self.start = found[self.headline[0]]
             self._write({"step": 0, "games": 0, "turns": 0, "eval": found}, observe)
             self.save()
         while self.steps_done < settings.steps:
@@ -98,7 +108,7 @@ class Run:
             if last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0):
                 before = time.perf_counter()
                 record["eval"] = self.evaluate()
-                improved = self.note_best(record["eval"][headline(self.method)[0]])
+                improved = self.note_best(record["eval"][self.headline[0]])
                 record["time"]["evaluation"] = time.perf_counter() - before
                 self.evaluation_seconds += record["time"]["evaluation"]
             self._write(record, observe)
@@ -118,7 +128,7 @@ class Run:
         times = [time.perf_counter()]
         in_model = self.policy.engine.clock.seconds
         episodes, explored = self.algorithm.play(
-            self._plans(0), self.providers.ground(self.rollout, self._seed(), self._plans)
+            self.plans(), self.providers.ground(self.rollout, self._seed(), self.plans)
         )
         times.append(time.perf_counter())
         judged = self.algorithm.judge(episodes)
@@ -134,19 +144,22 @@ class Run:
         self.steps_done += 1
         self.games += len(episodes)
         self.turns += sum([len(episode.turns) for episode in episodes])
+        matched = self.matchmaker.after_step(self.steps_done, episodes, judged)
         return {
             "step": self.steps_done,
             "games": self.games,
             "turns": self.turns,
             **update,
-            **episode_metrics(episodes, LEARNER),
+            **step_metrics(episodes, LEARNER, self.matchmaker.arms),
             **explored,
             **judged.metrics,
+            **matched,
             "time": _times(times) | {"model": self.policy.engine.clock.seconds - in_model},
         }
 
-    def _plans(self, attempt: int) -> list[Plan]:
-        return plan_step(self.settings, self.game.seats, self.steps_done, attempt)
+    def plans(self, attempt: int = 0) -> list[Plan]:
+        """The episodes of the step to come; attempt: above 0, as many others."""
+        return self.matchmaker.plans(self.steps_done, attempt)
 
     def _seed(self) -> int:
         """Of the chance in how this step's episodes are sampled."""
@@ -161,19 +174,23 @@ class Run:
             raise NotFinite(f"{error}; {place}") from None
 
     def evaluate(self) -> dict[str, Any]:
-        """The figures of the reported weights, and of the last ones where both are kept."""
-        if self.method == "return":
-            return dict(
-                return_figures(self_play(self.settings, self.reported, self.settings.evaluation.games, HELD_OUT))
-            )
-        if self.method == "win_rate":
-            return dict(
-                win_rate_figures(win_rate_evaluation(self.settings, self.reported, self.settings.evaluation.games))
-            )
-        last = exact_evaluation(self.settings, self.policy.agent, self.policy.model, self.game)
+        """The figures of every exam, all but the first one's under the name of their game."""
+        found: dict[str, Any] = {}
+        for exam in self.exams:
+            found |= of_game(self._figures(exam), exam.name)
+        return found
+
+    def _figures(self, exam: Exam) -> dict[str, Any]:
+        """Of the reported weights, and of the last ones where both are kept."""
+        settings, games = exam.settings, exam.settings.evaluation.games
+        if exam.method == "return":
+            return dict(return_figures(self_play(settings, self.reported, games, HELD_OUT)))
+        if exam.method == "win_rate":
+            return dict(win_rate_figures(win_rate_evaluation(settings, self.reported, games)))
+        last = exact_evaluation(settings, self.policy.agent, self.policy.model, exam.game)
         if self.learner.mean is None:
             return {"nash_conv": last.nash_conv, "illegal_mass": last.illegal_mass_mean}
-        mean = exact_evaluation(self.settings, self.reported, self.learner.mean, self.game)
+        mean = exact_evaluation(settings, self.reported, self.learner.mean, exam.game)
         return {
             "nash_conv": mean.nash_conv,
             "nash_conv_mean": mean.nash_conv,
@@ -183,7 +200,7 @@ class Run:
 
     def note_best(self, value: float) -> bool:
         """Whether this evaluation is the best so far."""
-        _, lower = headline(self.method)
+        _, lower = self.headline
         better = self.best is None or (value < self.best[1] if lower else value > self.best[1])
         if better:
             self.best = (self.steps_done, value)
@@ -194,6 +211,7 @@ class Run:
         self.log.sync()
         state = {name: getattr(self, name) for name in _KEPT}
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
+        state |= {"matchmaker": self.matchmaker.state()}
         save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
         prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
 
@@ -201,6 +219,7 @@ class Run:
         """Go on from `save`."""
         self.learner.load(state["learner"])
         self.algorithm.states = state["algorithm"]
+        self.matchmaker.load(state["matchmaker"])
         for name in _KEPT:
             setattr(self, name, state[name])
         self.best = None if self.best is None else (self.best[0], self.best[1])
@@ -218,10 +237,3 @@ def _times(marks: Sequence[float]) -> dict[str, float]:
     names = ("rollout", "credit", "pack", "update")
     spent = {name: after - before for name, before, after in zip(names, marks, marks[1:], strict=False)}
     return {"step": marks[-1] - marks[0], **spent}
-
-
-def _require_seats(settings: RunSettings, seats: Sequence[str]) -> None:
-    if len(seats) < 2:
-        raise SettingsError(
-            f"agent.opponent={settings.agent.opponent} needs a game of several seats: {settings.env.id} has one"
-        )

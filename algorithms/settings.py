@@ -14,6 +14,9 @@ from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import TinyModel
 from turnwise.algorithms.checks import require_between, require_choice
+from turnwise.algorithms.curriculum import CurriculumSettings
+from turnwise.algorithms.games import GameSettings, require_game
+from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
 from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.invalid import invalid_policy
@@ -22,25 +25,35 @@ from turnwise.envs.registry import make_game
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvSettings:
-    """Which game is played, and under which rules of the house."""
+    """Which games are played, and under which rules of the house."""
 
     id: str
-    """Id of the environment."""
+    """Id of the environment; of several games this one comes first and gives the headline."""
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the game."""
+    levels: tuple[str, ...] = ()
+    """Levels that are played; none named: the one in `kwargs`, or with a curriculum every level of the game."""
+    others: tuple[GameSettings, ...] = ()
+    """More games for the same policy, under the same rules; groups of episodes take turns."""
     invalid: str = "forfeit"
     """What an invalid reply leads to: forfeit, retry(k), random_legal, penalty(x), noop, spiral."""
     max_turns: int | None = 50
     """Replies after which an episode is truncated; null for no limit."""
 
     def __post_init__(self) -> None:
-        try:
-            make_game(self.id, **self.kwargs)
-        except TypeError as error:
-            raise ValueError(f"env.kwargs does not fit {self.id}: {error}") from None
+        require_game(self.id, self.kwargs, self.levels, "env.")
         invalid_policy(self.invalid)
         if self.max_turns is not None:
             require_between("max_turns", self.max_turns, 1)
+        ids = [game.id for game in self.games]
+        twice = sorted({env_id for env_id in ids if ids.count(env_id) > 1})
+        if twice:
+            raise ValueError(f"each game of a run is named once: got {', '.join(twice)} more often; use levels")
+
+    @property
+    def games(self) -> tuple[GameSettings, ...]:
+        """All games of the run."""
+        return (GameSettings(id=self.id, kwargs=self.kwargs, levels=self.levels), *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,10 @@ class AgentSettings:
     """How the policy speaks, and who sits opposite."""
 
     opponent: str = "self"
-    """`self`: the policy plays every seat. Else a scripted agent, or a folder with frozen weights; seats alternate."""
+    """`self`: the policy plays every seat. `league`: earlier selves too. Else a scripted agent, or a folder with frozen
+    weights. Against others, the policy's seat alternates."""
+    league: LeagueSettings = field(default_factory=LeagueSettings)
+    """Only with opponent `league`."""
     sampling: Sampling = field(default_factory=Sampling)
     context: ContextSettings = field(default_factory=ContextSettings)
 
@@ -141,6 +157,8 @@ class RunSettings:
     engine: EngineSettings = EngineSettings()
     model: ModelSettings = ModelSettings()
     algorithm: AlgorithmSettings = field(default_factory=AlgorithmSettings)
+    curriculum: CurriculumSettings | None = None
+    """Draws games and levels by what they teach at the moment (SEC); null: they take turns."""
     evaluation: EvaluationSettings = EvaluationSettings()
     name: str | None = None
     """What the run is called; null: after its environment and its algorithm."""
@@ -171,26 +189,44 @@ class RunSettings:
                 f"games_per_step is a multiple of algorithm.group_size: got {self.games_per_step} and "
                 f"{self.algorithm.group_size}"
             )
+        if self.curriculum is not None and self.curriculum.signal == "centred" and self.algorithm.group_size < 2:
+            raise ValueError(
+                "curriculum.signal=centred compares episodes of one group: got algorithm.group_size=1; set it to 2 or "
+                "more, or curriculum.signal=advantage"
+            )
         self._check_players()
 
     def _check_players(self) -> None:
-        """Whoever the run needs, be it at its end, can play this game: asked now, not hours later."""
-        game = make_game(self.env.id, **self.env.kwargs)
+        """Whoever the run needs, be it at its end, can play these games: asked now, not hours later."""
+        for one in self.env.games:
+            game = make_game(one.id, **one.kwargs)
+            self._check_seats(len(game.seats), one.id)
+            require_player(self.model.sft.teacher, game, "model.sft.teacher")
+            for opponent in self.evaluation.opponents:
+                require_player(opponent, game, "evaluation.opponents")
+            if self.agent.opponent == "league":
+                for name in self.agent.league.scripted:
+                    require_player(name, game, "agent.league.scripted")
+            elif self.agent.opponent != "self" and not Path(self.agent.opponent).expanduser().is_dir():
+                require_player(self.agent.opponent, game, "agent.opponent")
+
+    def _check_seats(self, seats: int, env_id: str) -> None:
         for name in ("games", "final_games"):
-            games, seats = getattr(self.evaluation, name), len(game.seats)
+            games = getattr(self.evaluation, name)
             if games % seats:
-                raise ValueError(f"evaluation.{name} is a multiple of {seats}, the seats of {self.env.id}: got {games}")
-        require_player(self.model.sft.teacher, game, "model.sft.teacher")
-        for opponent in self.evaluation.opponents:
-            require_player(opponent, game, "evaluation.opponents")
-        if self.agent.opponent != "self" and not Path(self.agent.opponent).expanduser().is_dir():
-            require_player(self.agent.opponent, game, "agent.opponent")
+                raise ValueError(f"evaluation.{name} is a multiple of {seats}, the seats of {env_id}: got {games}")
+        if seats < 2 and self.agent.opponent != "self":
+            raise ValueError(
+                f"agent.opponent={self.agent.opponent} needs games of several seats: {env_id} has one; "
+                "set agent.opponent=self"
+            )
 
     @property
     def title(self) -> str:
         """The run's name."""
-        game = self.env.id.removesuffix("-LLM").replace("/", "_").lower()
-        return self.name or f"{game}-{self.algorithm.name}"
+        ids = [game.id.removesuffix("-LLM").replace("/", "_").lower() for game in self.env.games]
+        games = "+".join(ids) if len(ids) < 4 else f"{ids[0]}+{len(ids) - 1}"
+        return self.name or f"{games}-{self.algorithm.name}"
 
 
 def require_player(name: str, game: TextGame, key: str) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from turnwise.agents.context import ChatContext, Transcript
-from turnwise.agents.rollout import Rollout, plans
+from turnwise.agents.plan import Plan
+from turnwise.agents.rollout import Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
 from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, samples_of, take_rows, to_device
@@ -23,12 +24,17 @@ from turnwise.records import Episode, Turn
 _STREAM = 0x5F7
 
 
-def scripted_games(settings: SFT, env_id: str, env_kwargs: Mapping[str, Any], seed: int) -> list[Episode]:
-    """Games of the teacher against itself; its replies open with the game's lead-in."""
+def scripted_games(settings: SFT, games: Sequence[tuple[str, Mapping[str, Any]]], seed: int) -> list[Episode]:
+    """The teacher against itself, at each (id, arguments) in turn; its replies open with the game's lead-in."""
     teacher = scripted_agent(settings.teacher, talk=True)
-    seats = dict.fromkeys(make_game(env_id, **env_kwargs).seats, teacher.name)
-    seeds = (derive_seed(seed, _STREAM, i) for i in range(settings.games))
-    return Rollout({teacher.name: teacher}, max_turns=200).collect(plans("sft", env_id, env_kwargs, seats, seeds))
+    seats = [dict.fromkeys(make_game(env_id, **kwargs).seats, teacher.name) for env_id, kwargs in games]
+    plans = []
+    for index in range(settings.games):
+        turn = index % len(games)
+        env_id, kwargs = games[turn]
+        own = derive_seed(seed, _STREAM, index)
+        plans.append(Plan(id=f"sft-{index}", env_id=env_id, env_kwargs=kwargs, seed=own, seats=seats[turn]))
+    return Rollout({teacher.name: teacher}, max_turns=200).collect(plans)
 
 
 def spoken_texts(episodes: Sequence[Episode]) -> list[str]:

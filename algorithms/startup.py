@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,11 @@ from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import build_model, build_tokenizer
 from turnwise.algorithms.checkpoint import weights_of
+from turnwise.algorithms.games import arms_of
 from turnwise.algorithms.league import LEARNER, OPPONENT
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.sft import scripted_games, spoken_texts, warm_start
+from turnwise.records import Episode
 
 SMALL_MODEL = 20_000_000
 """Parameters below which one thread is the fastest: the model's operations are too small to share."""
@@ -50,8 +52,9 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
     sft = settings.model.sft
     episodes = []
     if sft.steps or settings.model.path is None:
-        say(f"playing {sft.games:,} scripted games of {settings.env.id}")
-        episodes = scripted_games(sft, settings.env.id, settings.env.kwargs, settings.seed)
+        arms = arms_of(settings.env.games, every_level=settings.curriculum is not None)
+        say(f"playing {sft.games:,} scripted games of {', '.join(arm.name for arm in arms)}")
+        episodes = scripted_games(sft, [(arm.id, arm.kwargs) for arm in arms], settings.seed)
     if settings.model.path is None:
         tokenizer = build_tokenizer(spoken_texts(episodes), settings.model.tiny.vocabulary)
         model = build_model(settings.model.tiny, tokenizer, settings.seed).to(device)
@@ -59,10 +62,24 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
     else:
         model, tokenizer = _load(settings, settings.model.path)
     policy = dress(settings, model, tokenizer)
+    for line in too_long(episodes, policy):
+        say(line)
     if sft.steps:
         loss = warm_start(model, policy.context, episodes, sft, seed=settings.seed)
         say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
     return policy
+
+
+def too_long(episodes: Sequence[Episode], policy: Policy) -> Iterator[str]:
+    """A line for every game with replies longer than the policy may speak."""
+    most = policy.agent.sampling.max_tokens
+    texts: dict[str, set[str]] = {}
+    for episode in episodes:
+        texts.setdefault(episode.env_id, set()).update(turn.text for turn in episode.turns)
+    for env_id, replies in texts.items():
+        longest = max(len(policy.context.encode_reply(reply)) for reply in replies)
+        if longest > most:
+            yield f"replies at {env_id} are up to {longest} tokens long: agent.sampling.max_tokens={most} cuts them"
 
 
 def precision(settings: RunSettings) -> AbstractContextManager[object]:

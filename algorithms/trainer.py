@@ -8,13 +8,13 @@ from typing import Any
 
 from turnwise.algorithms.checkpoint import load_checkpoint, newest
 from turnwise.algorithms.collector import quiet_collector
-from turnwise.algorithms.evaluation.measure import method_for
+from turnwise.algorithms.evaluation.exams import exams_of
+from turnwise.algorithms.fit import require_fitting_games
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import fresh_policy, precision, saved_policy, say_nothing
 from turnwise.algorithms.summary import finish
-from turnwise.envs.registry import make_game
 
 
 def train(
@@ -30,12 +30,13 @@ def train(
     seed and its step, and the checkpoint holds everything else.
     Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, and what the settings' parts raise.
     """
-    method = method_for(settings, make_game(settings.env.id, **settings.env.kwargs))
+    require_fitting_games(settings)
+    exams = exams_of(settings)
     with lock_run(run_dir), precision(settings):
         checkpoint = newest(run_dir)
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy, method)
+        run = Run(settings, run_dir, policy, exams)
         try:
             if state is not None:
                 run.load(state)

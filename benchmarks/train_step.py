@@ -80,15 +80,13 @@ def measure(env: str, size: Size) -> dict[str, Any]:
 
     from turnwise.algorithms.collector import quiet_collector
     from turnwise.algorithms.compose import compose, run_settings
-    from turnwise.algorithms.evaluation.measure import method_for
+    from turnwise.algorithms.evaluation.exams import exams_of
     from turnwise.algorithms.run import Run
     from turnwise.algorithms.startup import fresh_policy, precision
-    from turnwise.envs.registry import make_game
 
     settings = run_settings(compose([f"env={env}", "tensorboard=false", *size.overrides]))
-    method = method_for(settings, make_game(settings.env.id, **settings.env.kwargs))
     with tempfile.TemporaryDirectory() as folder, precision(settings):
-        run = Run(settings, Path(folder), fresh_policy(settings), method)
+        run = Run(settings, Path(folder), fresh_policy(settings), exams_of(settings))
         with quiet_collector():  # as in a run
             for _ in range(size.warmup):
                 run.step()
@@ -140,9 +138,8 @@ def _before(turns: int, records: Sequence[dict[str, Any]]) -> list[int]:
 def plain(run: Any, repeats: int) -> dict[str, float]:
     """What transformers take for the tokens of one step when no two rows share anything."""
     from turnwise.algorithms.batch import samples_of
-    from turnwise.algorithms.league import plan_step
 
-    episodes = run.rollout.collect(plan_step(run.settings, run.game.seats, run.steps_done))
+    episodes = run.rollout.collect(run.plans())
     prompts = [turn.prompt_ids for episode in episodes for turn in episode.turns]
     samples = [sample for episode in episodes for sample in samples_of(episode, [1.0] * len(episode.turns))]
     epochs = run.settings.algorithm.optimisation.epochs

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from turnwise.agents.rollout import Agent
 from turnwise.algorithms.checkpoint import FOLDER, weights_of
 from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
+from turnwise.algorithms.evaluation.exams import Exam, exams_of
 from turnwise.algorithms.evaluation.measure import (
     HELD_OUT,
     exact_evaluation,
     exact_to_report,
-    method_for,
     return_figures,
     self_play,
     win_rate_evaluation,
 )
 from turnwise.algorithms.settings import RunSettings, require_player
-from turnwise.algorithms.startup import make_opponent, precision, saved_policy
+from turnwise.algorithms.startup import Policy, make_opponent, precision, saved_policy
 from turnwise.envs.core import TextGame
-from turnwise.envs.registry import make_game
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def evaluate_folder(
@@ -31,22 +33,34 @@ def evaluate_folder(
     """Evaluation of a run folder, a checkpoint or a model folder, as evaluation.json holds it.
 
     A run's or checkpoint's own settings hold; a model folder is judged under `overrides`, as `turnwise train` reads
-    them.
+    them. What a run of several games has besides its first stands under `others`.
     Raises ValueError on unknown opponents, overrides of a run, or a folder without weights.
     """
     settings = settings_of(path, overrides)
-    game = make_game(settings.env.id, **settings.env.kwargs)
-    voices: list[str | Agent] = [_opponent(settings, game, name) for name in opponents if name]
+    exams = exams_of(settings)
+    voices = [_opponent(settings, [exam.game for exam in exams], name) for name in opponents if name]
     policy = saved_policy(settings, weights_of(path))
     found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
     with precision(settings):
-        method = method_for(settings, game)
-        if method == "return":
-            return found | return_figures(self_play(settings, policy.agent, games, HELD_OUT)) | {"win_rates": []}
-        if method == "exact":
-            kind: Literal["finite"] | int = prefixes or "finite"
-            found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, game, prefixes=kind))
-        rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
+        for exam in exams:
+            judged = _judged(exam, policy, voices, games, prefixes)
+            if exam.name:
+                found.setdefault("others", {})[exam.name] = judged
+            else:
+                found |= judged
+    return found
+
+
+def _judged(exam: Exam, policy: Policy, voices: Sequence[str | Agent], games: int, prefixes: int) -> dict[str, Any]:
+    """What evaluation.json holds of one game."""
+    settings = exam.settings
+    if exam.method == "return":
+        return return_figures(self_play(settings, policy.agent, games, HELD_OUT)) | {"win_rates": []}
+    found: dict[str, Any] = {}
+    if exam.method == "exact":
+        kind: Literal["finite"] | int = prefixes or "finite"
+        found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, exam.game, prefixes=kind))
+    rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
     return found | {"win_rates": [rate.to_dict() for rate in rates]}
 
 
@@ -62,26 +76,35 @@ def settings_of(path: Path, overrides: Sequence[str]) -> RunSettings:
     return run_settings(compose([*overrides, f"model.path={quoted(str(path))}"]))
 
 
-def _opponent(settings: RunSettings, game: TextGame, name: str) -> str | Agent:
+def _opponent(settings: RunSettings, games: Sequence[TextGame], name: str) -> str | Agent:
     """Scripted agents go by name; a folder is loaded."""
     if Path(name).expanduser().is_dir():
         agent = make_opponent(settings, name)
         agent.name = Path(name).name
         return agent
-    require_player(name, game, "--opponents")
+    for game in games:
+        require_player(name, game, "--opponents")
     return name
 
 
 def print_evaluation(found: dict[str, Any], *, as_json: bool) -> None:
     """To the terminal: JSON, or tables."""
     from rich.console import Console
-    from rich.table import Table
 
     if as_json:
         print(json.dumps(found, indent=1))
         return
     console = Console()
     console.print(f"[bold]{found['env']}[/bold]  {found['weights']}")
+    _print_game(found, console)
+    for name, other in found.get("others", {}).items():
+        console.print(f"[bold]{name}[/bold]")
+        _print_game(other, console)
+
+
+def _print_game(found: Mapping[str, Any], console: Console) -> None:
+    from rich.table import Table
+
     if "mean_return" in found:
         console.print(f"mean return {found['mean_return']:+.4f} ± {found['mean_return_stderr']:.4f}")
     if "nash_conv" in found:

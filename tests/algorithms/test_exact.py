@@ -41,7 +41,7 @@ def kuhn(prompt: str = "compact") -> OpenSpielGame:
 @pytest.fixture(scope="module")
 def tokenizer() -> object:
     """Words of both of Kuhn poker's prompts."""
-    games = [scripted_games(SFT(games=50), "KuhnPoker-LLM", {"prompt": prompt}, 0) for prompt in ("full", "compact")]
+    games = [scripted_games(SFT(games=50), [("KuhnPoker-LLM", {"prompt": prompt})], 0) for prompt in ("full", "compact")]
     return build_tokenizer([text for played in games for text in spoken_texts(played)], 512)
 
 
@@ -53,7 +53,7 @@ def chat(tokenizer: object, layout: str = "per_turn", history: str = "all") -> C
 def trained(tokenizer: object) -> object:
     """A tiny model after a short warm start on compact prompts: it knows the format, not perfectly."""
     model = build_model(TinyModel(), tokenizer, 0)
-    games = scripted_games(SFT(games=400), "KuhnPoker-LLM", {"prompt": "compact"}, 1)
+    games = scripted_games(SFT(games=400), [("KuhnPoker-LLM", {"prompt": "compact"})], 1)
     warm_start(model, chat(tokenizer, "append_only"), games, SFT(steps=100, batch=64, learning_rate=5e-3), seed=0)
     return model
 

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.algorithms.league import LEARNER, OPPONENT, plan_step
+from turnwise.agents.plan import Plan
+from turnwise.algorithms.games import Arm
+from turnwise.algorithms.league import LEARNER, OPPONENT
+from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.recipes import AlgorithmSettings
 from turnwise.algorithms.settings import AgentSettings, EnvSettings, RunSettings
 
@@ -23,6 +26,11 @@ def settings(*, opponent: str = "self", games: int = 8, group: int = 1, seed: in
         games_per_step=games,
         seed=seed,
     )
+
+
+def plan_step(of: RunSettings, seats: tuple[str, ...], step: int) -> list[Plan]:
+    """The plans of a run of one game."""
+    return Matchmaker(of, [Arm(name=of.env.id, id=of.env.id, kwargs={}, seats=seats)], None).plans(step)
 
 
 @given(step=st.integers(0, 10**6), seed=st.integers(0, 2**32))

@@ -33,7 +33,7 @@ class Trained(NamedTuple):
 
 def train(settings: SFT, *, seed: int = 0, layout: str = "per_turn") -> Trained:
     """A warm-started tiny model that plays Kuhn poker with compact prompts."""
-    episodes = scripted_games(settings, KUHN, COMPACT, seed)
+    episodes = scripted_games(settings, [(KUHN, COMPACT)], seed)
     tokenizer = build_tokenizer(spoken_texts(episodes), 320)
     history = "last" if layout == "per_turn" else "all"
     context = ChatContext(tokenizer, ContextSettings(layout=layout, history=history, max_context=256))
@@ -115,7 +115,7 @@ def test_no_steps_leave_the_model_as_it_is() -> None:
 
 def test_frozen_parameters_stay() -> None:
     settings = SFT(steps=2, games=20, batch=16)
-    episodes = scripted_games(settings, KUHN, COMPACT, 0)
+    episodes = scripted_games(settings, [(KUHN, COMPACT)], 0)
     tokenizer = build_tokenizer(spoken_texts(episodes), 320)
     model = build_model(TinyModel(hidden=64, heads=2), tokenizer, 0)
     model.model.embed_tokens.weight.requires_grad_(False)
@@ -129,9 +129,9 @@ def test_frozen_parameters_stay() -> None:
 
 
 def test_scripted_games_repeat_and_open_with_the_card() -> None:
-    games = scripted_games(SFT(games=30), KUHN, COMPACT, 4)
-    assert games == scripted_games(SFT(games=30), KUHN, COMPACT, 4)
-    assert games != scripted_games(SFT(games=30), KUHN, COMPACT, 5)
+    games = scripted_games(SFT(games=30), [(KUHN, COMPACT)], 4)
+    assert games == scripted_games(SFT(games=30), [(KUHN, COMPACT)], 4)
+    assert games != scripted_games(SFT(games=30), [(KUHN, COMPACT)], 5)
     assert {turn.status for game in games for turn in game.turns} == {"ok"}
     for turn in (turn for game in games for turn in game.turns):
         card = turn.observation[0].content.split()[1]
@@ -204,4 +204,4 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], message: str)
 
 def test_an_unknown_teacher_is_refused() -> None:
     with pytest.raises(ValueError, match="scripted agents are"):
-        scripted_games(SFT(teacher="randon"), KUHN, COMPACT, 0)
+        scripted_games(SFT(teacher="randon"), [(KUHN, COMPACT)], 0)

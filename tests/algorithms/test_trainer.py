@@ -104,7 +104,7 @@ def test_the_checkpoint_holds_the_reported_weights_and_all_that_moves(finished_r
     mean, moving = state["learner"]["mean"], state["learner"]["model"]
     assert all(torch.equal(reported[name], mean[name]) for name in mean)
     assert not torch.equal(moving["model.embed_tokens.weight"], mean["model.embed_tokens.weight"])
-    assert set(state["credit_state"]["baselines"]) == {"KuhnPoker-LLM|player_0", "KuhnPoker-LLM|player_1"}
+    assert set(state["algorithm"]["credit.rae"]["baselines"]) == {"KuhnPoker-LLM|player_0", "KuhnPoker-LLM|player_1"}
 
 
 def test_loaded_weights_lie_in_memory_of_their_own(finished_run: Path) -> None:
@@ -167,11 +167,10 @@ def test_exact_evaluation_of_such_a_game_is_refused(tmp_path: Path) -> None:
         trained(tmp_path, "env=simple_negotiation", *QUICK, "evaluation.method=exact")
 
 
-def test_one_seat_has_no_opponent(monkeypatch: pytest.MonkeyPatch) -> None:
-    from turnwise.algorithms import run
-
-    with pytest.raises(SettingsError, match="needs a game of several seats: KuhnPoker-LLM has one"):
-        run._require_seats(run_settings(compose(["agent=fixed_opponent"])), ("player_0",))
+def test_one_seat_has_no_opponent() -> None:
+    for words in (["agent=fixed_opponent"], ["agent=league"]):
+        with pytest.raises(SettingsError, match="needs games of several seats: Wordle-LLM has one"):
+            run_settings(compose([*words, "env=wordle"]))
 
 
 def test_the_collector_is_quiet_during_a_run_only() -> None:
