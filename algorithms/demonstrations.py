@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,16 +19,16 @@ from turnwise.records import Episode
 class Teacher:
     """Plays planned episodes in the learner's place. Holds its games between calls."""
 
-    def __init__(self, agents: Mapping[str, Agent], learner: str, **rules: Any) -> None:
-        """`agents`: who sits where, the learner among them. `rules`: arguments of `Rollout`."""
+    def __init__(self, agents: MutableMapping[str, Agent], learner: str, **rules: Any) -> None:
+        """`agents`: who sits where, the learner among them; others may come and go. `rules`: arguments of `Rollout`."""
         self._agents, self._learner, self._rules = agents, learner, rules
         self._rollouts: dict[str, Rollout] = {}
 
     def play(self, plans: Sequence[Plan], name: str) -> list[Episode]:
         """The episodes with the scripted agent of that name in the learner's seats, in text."""
         if name not in self._rollouts:
-            scripted = scripted_agent(name, talk=True)
-            agents = {**self._agents, self._learner: scripted}
+            scripted: Agent = scripted_agent(name, talk=True)
+            agents = ChainMap({self._learner: scripted}, self._agents)
             self._rollouts[name] = Rollout(agents, **self._rules, record_messages=True)
         return self._rollouts[name].collect(plans)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from turnwise.agents.plan import Plan
@@ -28,7 +29,7 @@ class Providers:
         recipe: AlgorithmSettings,
         learner: Learner,
         policy: Policy,
-        agents: Mapping[str, Agent],
+        agents: MutableMapping[str, Agent],
         name: str,
         rules: Mapping[str, Any],
     ) -> None:
@@ -37,7 +38,7 @@ class Providers:
         self._teacher = Teacher(agents, name, **rules)
         self._frozen: Rollout | None = None
         if learner.reference is not None:
-            self._frozen = Rollout({**agents, name: voice_of(policy, learner.reference)}, **rules)
+            self._frozen = Rollout(ChainMap({name: voice_of(policy, learner.reference)}, agents), **rules)
 
     def annotate(self, episodes: Sequence[Episode], needs: frozenset[str]) -> list[Episode]:
         """The episodes with those needs that a run can fill."""
