@@ -16,7 +16,8 @@ from turnwise.agents.clock import ModelClock
 from turnwise.algorithms.batch import Batch, blocks, take_rows, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
-from turnwise.algorithms.noise import LayerNoise, LayerNoiseSettings
+from turnwise.algorithms.noise import LayerNoise
+from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation

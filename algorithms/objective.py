@@ -9,7 +9,8 @@ from torch import Tensor
 
 from turnwise.algorithms.aggregate import Totals, masked_fraction, token_weights, totals, weighted_sum
 from turnwise.algorithms.batch import Batch
-from turnwise.algorithms.corrections import CorrectionInputs, combined
+from turnwise.algorithms.corrections import CorrectionInputs
+from turnwise.algorithms.corrections.combined import combined
 from turnwise.algorithms.guards import GUARDS, LossInputs
 from turnwise.algorithms.losses import PolicyLoss
 from turnwise.algorithms.policy import Scores

@@ -12,14 +12,14 @@ from turnwise.algorithms.corrections import CORRECTIONS, refuse_double_correctio
 from turnwise.algorithms.credit import CREDITS
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
-from turnwise.algorithms.noise import LayerNoiseSettings
-from turnwise.algorithms.ratios import RATIOS
+from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.schedule import SHAPES, check_schedule, scheduled
 from turnwise.algorithms.shaping import SHAPINGS
 
 AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 ESTIMATORS = ("k1", "k2", "k3")
+RATIO_LEVELS = ("token", "sequence", "sequence_product")
 REFERENCES = ("initial", "moving", "uniform")
 
 
@@ -93,7 +93,7 @@ class Objective:
     """Weight of the cross-entropy of demonstrations, per token of theirs, where the recipe has any."""
 
     def __post_init__(self) -> None:
-        require_choice("ratio", self.ratio, tuple(RATIOS))
+        require_choice("ratio", self.ratio, RATIO_LEVELS)
         require_choice("guard", self.guard, sorted(GUARDS))
         for name in self.corrections:
             require_choice("corrections", name, sorted(CORRECTIONS))

@@ -5,76 +5,17 @@ All return [N, T] of 0 and 1, without gradient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.corrections.inputs import CorrectionInputs
 from turnwise.algorithms.corrections.mismatch import average_k3, geometric_rho, largest_k3, masked_mean, token_rho
-
-OLD = ("sampler", "trainer")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeometricSettings:
-    """Interval of the geometric mean of a sequence's weights, both ends included."""
-
-    low: float = 0.999
-    """A sequence whose mean weight lies below is dropped; > 0."""
-    high: float = 1.001
-    """A sequence whose mean weight lies above is dropped; at least `low`."""
-
-    def __post_init__(self) -> None:
-        require_between("low", self.low, 0.0, open_low=True)
-        require_between("high", self.high, self.low)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TRMSettings:
-    """Trust region of a sequence's worst token."""
-
-    delta: float = 0.05
-    """Largest k3 that a token may have, in nats, at least 0."""
-
-    def __post_init__(self) -> None:
-        require_between("delta", self.delta, 0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeanK3Settings:
-    """Trust region of a sequence's mean token."""
-
-    delta: float = 0.01
-    """Largest mean k3 that a sequence may have, in nats, at least 0."""
-
-    def __post_init__(self) -> None:
-        require_between("delta", self.delta, 0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OPSMSettings:
-    """Off-policy sequence masking."""
-
-    delta: float = 1e-4
-    """Mean log(old / new) per token above which a bad sequence is dropped, in nats."""
-    old: str = "sampler"
-    """Whose log-probs are the old ones: the `sampler`'s, so that both kinds of drift count, or the `trainer`'s."""
-
-    def __post_init__(self) -> None:
-        require_between("delta", self.delta)
-        require_choice("old", self.old, OLD)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VetoSettings:
-    """One impossible token spoils its sequence."""
-
-    threshold: float = 1e-4
-    """Smallest weight rho that a token may have, at least 0."""
-
-    def __post_init__(self) -> None:
-        require_between("threshold", self.threshold, 0.0)
+from turnwise.algorithms.corrections.settings import (
+    GeometricSettings,
+    MeanK3Settings,
+    OPSMSettings,
+    TRMSettings,
+    VetoSettings,
+)
 
 
 def geometric(inputs: CorrectionInputs, settings: GeometricSettings) -> Tensor:

@@ -6,39 +6,12 @@ update: new / sampler = (new / trainer) (trainer / sampler).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between
 from turnwise.algorithms.corrections.inputs import CorrectionInputs
 from turnwise.algorithms.corrections.mismatch import sequence_rho, token_rho
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapSettings:
-    """Largest weight."""
-
-    cap: float = 2.0
-    """C: weights above are cut to it (TIS) or set to 0 (MIS); > 0."""
-
-    def __post_init__(self) -> None:
-        require_between("cap", self.cap, 0.0, open_low=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BandSettings:
-    """Interval of weights that are trusted, both ends included."""
-
-    low: float = 0.5
-    """alpha: tokens whose weight lies below get 0; at least 0."""
-    high: float = 2.0
-    """beta: tokens whose weight lies above get 0; at least alpha."""
-
-    def __post_init__(self) -> None:
-        require_between("low", self.low, 0.0)
-        require_between("high", self.high, self.low)
+from turnwise.algorithms.corrections.settings import BandSettings, CapSettings
 
 
 def truncated(inputs: CorrectionInputs, settings: CapSettings) -> Tensor:

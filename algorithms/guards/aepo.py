@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.guards.clip import check_bounds
 from turnwise.algorithms.guards.inputs import LossInputs
+from turnwise.algorithms.guards.settings import AEPOClipSettings
 from turnwise.algorithms.losses import PolicyLoss, bounded_policy_loss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AEPOClipSettings:
-    """Settings of the clip that keeps its gradient."""
-
-    low: float = 0.2
-    """Distance of the lower bound from ratio 1, in [0, 1]."""
-    high: float = 0.2
-    """Distance of the upper bound from ratio 1, at least 0."""
-    dual: float | None = 3.0
-    """Ceiling of the loss at negative advantages, in multiples of the advantage, above 1; null for none."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self.low, self.high, self.dual)
 
 
 def keep_gradient(ratio: Tensor, low: float, high: float) -> Tensor:

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between
 from turnwise.algorithms.guards.inputs import LossInputs
 from turnwise.algorithms.guards.plain import nothing
+from turnwise.algorithms.guards.settings import CISPOSettings
 from turnwise.algorithms.losses import PolicyLoss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CISPOSettings:
-    """Settings of the clipped weight."""
-
-    low: float = 1.0
-    """Distance of the lower bound from weight 1, in [0, 1]; 1 is no lower bound."""
-    high: float = 0.28
-    """Distance of the upper bound from weight 1, at least 0."""
-
-    def __post_init__(self) -> None:
-        require_between("low", self.low, 0.0, 1.0)
-        require_between("high", self.high, 0.0)
 
 
 def clipped_weight(ratio: Tensor, settings: CISPOSettings) -> Tensor:

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.guards.inputs import LossInputs
 from turnwise.algorithms.guards.plain import nothing
+from turnwise.algorithms.guards.settings import DPPOSettings
 from turnwise.algorithms.losses import PolicyLoss
 
-DIVERGENCES = ("tv", "kl")
 SMALL = 1e-8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DPPOSettings:
-    """The trust region around the old probability."""
-
-    divergence: str = "tv"
-    """Distance of this token against all others: `tv`, the change of its probability, or `kl` in nats."""
-    low: float = 0.15
-    """Largest distance downwards at negative advantages, in units of the divergence, at least 0."""
-    high: float = 0.15
-    """Largest distance upwards at positive advantages, in units of the divergence, at least 0."""
-    cap: float = 20.0
-    """Largest weight of a token, > 0."""
-
-    def __post_init__(self) -> None:
-        require_choice("divergence", self.divergence, DIVERGENCES)
-        require_between("low", self.low, 0.0)
-        require_between("high", self.high, 0.0)
-        require_between("cap", self.cap, 0.0, open_low=True)
 
 
 def binary_kl(old: Tensor, new: Tensor) -> Tensor:

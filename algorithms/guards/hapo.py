@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between
-from turnwise.algorithms.guards.clip import check_bounds
 from turnwise.algorithms.guards.inputs import LossInputs
+from turnwise.algorithms.guards.settings import HAPOSettings
 from turnwise.algorithms.losses import PolicyLoss, bounded_policy_loss
 
 SMALL = 1e-8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HAPOSettings:
-    """Settings of the clip and the advantages that depend on the entropy."""
-
-    pivot: float = 0.8
-    """Quantile of the log-entropies that counts as neither high nor low, in [0, 1]."""
-    low: float = 0.2
-    """Distance of the lower bound from ratio 1 at the pivot, in [0, 1]; wider where the entropy is low."""
-    high: float = 0.2
-    """Distance of the upper bound from ratio 1 at the pivot, at least 0; wider where the entropy is high."""
-    dual: float | None = 10.0
-    """Ceiling of the loss at negative advantages, in multiples of the advantage, above 1; null for none."""
-    clip_alpha: float = 1.0
-    """Growth of a clip range at the ends of the entropy scale, as a share of it, at least 0."""
-    adv_beta: float = 1.0
-    """Change of an advantage at the ends of the entropy scale, as a share of it, in [0, 1]."""
-    released: bool = False
-    """Take over the sign slip of the released program, which makes every token's scale 0 or more."""
-
-    def __post_init__(self) -> None:
-        check_bounds(self.low, self.high, self.dual)
-        require_between("pivot", self.pivot, 0.0, 1.0)
-        require_between("clip_alpha", self.clip_alpha, 0.0)
-        require_between("adv_beta", self.adv_beta, 0.0, 1.0)
 
 
 class EntropyScale(NamedTuple):

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from turnwise.algorithms.guards.inputs import LossInputs
+from turnwise.algorithms.guards.settings import NoneSettings, ReinforceSettings
 from turnwise.algorithms.losses import PolicyLoss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoneSettings:
-    """The plain importance-weighted loss has nothing to set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReinforceSettings:
-    """REINFORCE has nothing to set."""
 
 
 def nothing(like: Tensor) -> Tensor:

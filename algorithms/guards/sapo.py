@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between
 from turnwise.algorithms.guards.inputs import LossInputs
 from turnwise.algorithms.guards.plain import nothing
+from turnwise.algorithms.guards.settings import SAPOSettings
 from turnwise.algorithms.losses import PolicyLoss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SAPOSettings:
-    """How fast the gate closes."""
-
-    tau_pos: float = 1.0
-    """Steepness of the gate at positive advantages, per unit of ratio, > 0."""
-    tau_neg: float = 1.05
-    """Steepness of the gate at negative advantages, per unit of ratio, > 0."""
-
-    def __post_init__(self) -> None:
-        require_between("tau_pos", self.tau_pos, 0.0, open_low=True)
-        require_between("tau_neg", self.tau_neg, 0.0, open_low=True)
 
 
 def gate(ratio: Tensor, tau: Tensor | float) -> Tensor:

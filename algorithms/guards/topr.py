@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.checks import require_between
 from turnwise.algorithms.guards.inputs import LossInputs
 from turnwise.algorithms.guards.plain import nothing
+from turnwise.algorithms.guards.settings import TOPRSettings
 from turnwise.algorithms.losses import PolicyLoss
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TOPRSettings:
-    """The interval that the weight is cut to, per sign of the return; the canonical form is the default."""
-
-    low_pos: float = 1.0
-    """a+: smallest weight where R >= 0, at least 0."""
-    high_pos: float = 1.0
-    """b+: largest weight where R >= 0, at least a+."""
-    low_neg: float = 0.0
-    """a-: smallest weight where R < 0, at least 0."""
-    high_neg: float = 1.0
-    """b-: largest weight where R < 0, at least a-."""
-
-    def __post_init__(self) -> None:
-        for low, high in (("low_pos", "high_pos"), ("low_neg", "high_neg")):
-            require_between(low, getattr(self, low), 0.0)
-            require_between(high, getattr(self, high), getattr(self, low))
 
 
 def taper(ratio: Tensor, returns: Tensor, settings: TOPRSettings) -> Tensor:

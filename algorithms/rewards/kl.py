@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from turnwise.algorithms.checks import require_between, require_choice
-from turnwise.algorithms.regularize import ESTIMATORS, sampled_kl
 from turnwise.algorithms.rewards.amounts import Extra, Extras, RewardResult, add_to_learner, missing, own_turns
 from turnwise.records import Episode, Turn
 
@@ -31,7 +28,7 @@ class KLSettings:
     def __post_init__(self) -> None:
         require_between("beta", self.beta, 0.0)
         require_choice("policy", self.policy, POLICIES)
-        require_choice("estimator", self.estimator, ESTIMATORS)
+        require_choice("estimator", self.estimator, ("k1", "k2", "k3"))
 
 
 def turn_kl(logprobs: Sequence[float], reference: Sequence[float], estimator: str = "k1") -> float:
@@ -42,6 +39,10 @@ def turn_kl(logprobs: Sequence[float], reference: Sequence[float], estimator: st
         estimator: See `regularize.sampled_kl`.
     Source: Ziegler et al. 2019, arXiv:1909.08593, eq. 2.
     """
+    import torch  # here, so that settings are checked without it
+
+    from turnwise.algorithms.regularize import sampled_kl
+
     old, other = (torch.tensor(list(column), dtype=torch.float64) for column in (logprobs, reference))
     return float(sampled_kl(old, other, estimator).sum())
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, tensor
 
-from turnwise.algorithms.corrections import CORRECTIONS, CorrectionInputs, combined, refuse_double_correction
+from turnwise.algorithms.corrections import CORRECTIONS, CorrectionInputs, refuse_double_correction
+from turnwise.algorithms.corrections.combined import combined
 from turnwise.algorithms.corrections.mismatch import average_k3, geometric_rho, k3, largest_k3, sequence_rho
 
 RHO = [[4.0, 0.5, 1.0], [0.25, 0.5, 99.0]]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, tensor
 
 from turnwise.algorithms.aggregate import token_weights, weighted_sum
-from turnwise.algorithms.corrections import CORRECTIONS, CorrectionInputs, combined
+from turnwise.algorithms.corrections import CORRECTIONS, CorrectionInputs
+from turnwise.algorithms.corrections.combined import combined
 from turnwise.algorithms.guards import GUARDS, LossInputs
 from turnwise.algorithms.guards.aepo import keep_gradient
 from turnwise.algorithms.guards.dppo import DPPOSettings, binary_kl, kept
