@@ -11,6 +11,12 @@ from turnwise.algorithms.reporting.plots import Curve, Panel
 Records = Sequence[Mapping[str, Any]]
 
 TIME_PARTS = ("rollout", "credit", "pack", "update")
+MEASURES = ("nash_conv", "not_lost", "mean_return")
+GROUPS = (
+    *("return", "win_rate", "baseline", "curriculum/chance", "curriculum/value", "league/lost"),
+    *(f"eval/{measure}" for measure in MEASURES),
+)
+"""What is drawn together: each line is called by what follows the group."""
 _WORTH_DRAWING = 0.005  # share of the whole time
 
 
@@ -38,6 +44,7 @@ def evaluation_panel(records: Records, references: Mapping[str, float]) -> Panel
 def training_panels(records: Records) -> list[Panel]:
     """The other charts, in the order of reading; those that no record has numbers for are left out."""
     panels = [
+        *_other_evaluations(records),
         _panel(records, "Return per seat", names_under(records, "return"), unit="per game"),
         _panel(records, "Win rate", names_under(records, "win_rate"), share=True),
         _panel(
@@ -50,6 +57,9 @@ def training_panels(records: Records) -> list[Panel]:
         _panel(records, "Sampler against trainer", ["mismatch_kl"], unit="nats per token"),
         _panel(records, "Reply length", ["reply_tokens"], unit="tokens"),
         _panel(records, "Baselines", names_under(records, "baseline"), unit="return"),
+        _panel(records, "Curriculum: chance", names_under(records, "curriculum/chance"), share=True),
+        _panel(records, "Curriculum: value", names_under(records, "curriculum/value"), unit="mean |advantage|"),
+        _panel(records, "League: games lost", names_under(records, "league/lost"), share=True),
         _panel(records, "Gradient norm", ["grad_norm"]),
         time_panel(records),
     ]
@@ -76,7 +86,21 @@ def _panel(records: Records, title: str, names: Sequence[str], **settings: Any) 
     return Panel(title=title, curves=drawn, **settings) if drawn else None
 
 
+def _other_evaluations(records: Records) -> list[Panel | None]:
+    """Of a run of several games, the measures that the main chart has nothing of."""
+    measured = [record["eval"] for record in records if isinstance(record.get("eval"), Mapping)]
+    main = main_measure(measured[0]) if measured else None
+    panels = []
+    for measure in [measure for measure in MEASURES if measure != main]:
+        names = [name for name in names_under(records, "eval") if name.startswith(f"eval/{measure}/")]
+        finest = [name for name in names if not any(other.startswith(f"{name}/") for other in names)]
+        panels.append(_panel(records, label(measure), finest, share=is_share(measure), markers=True))
+    return panels
+
+
 def _short(name: str) -> str:
     """The line's own name: within a group what follows the group."""
-    head, _, rest = name.partition("/")
-    return rest if rest and head in ("return", "win_rate", "baseline") else label(name)
+    for group in GROUPS:
+        if name.startswith(f"{group}/"):
+            return name.removeprefix(f"{group}/")
+    return label(name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.files import write_atomically
+from turnwise.algorithms.games import of_game
 from turnwise.algorithms.reporting.measures import best, column, duration, label, main_measure, shown, with_start
 from turnwise.algorithms.reporting.panels import evaluation_panel, training_panels
 from turnwise.algorithms.reporting.plots import NARROW, SERIES, WIDE, Panel, draw, inline_svg
@@ -54,13 +55,20 @@ def _render(values: Mapping[str, Any]) -> str:
 def _evaluated(records: Sequence[Mapping[str, Any]], evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """The learning curve in two sizes, the table of the policy, and the one of games against others."""
     panel = evaluation_panel(records, evaluation.get("references", {}))
-    numbers = {name: value for name, value in flat(evaluation).items() if isinstance(value, int | float)}
+    games = {"": evaluation} | evaluation.get("others", {})
     return {
         "learning": panel and {"wide": _chart(panel, "learning-wide", WIDE), "narrow": _chart(panel, "learning")},
-        "evaluation": [(label(name), shown(name, value)) for name, value in numbers.items()],
-        "matches": [match_row(match) for match in evaluation.get("win_rates", [])],
+        "evaluation": [row for name, of in games.items() for row in _numbers(of, name)],
+        "matches": [match_row(match, name) for name, of in games.items() for match in of.get("win_rates", [])],
         **policy_rows(evaluation.get("policy", [])),
     }
+
+
+def _numbers(evaluation: Mapping[str, Any], game: str) -> list[tuple[str, str]]:
+    """(label, text) of every number of one game's evaluation; `game` is named where it is not the only one."""
+    own = flat({name: value for name, value in evaluation.items() if name != "others"})
+    numbers = {name: value for name, value in own.items() if isinstance(value, int | float)}
+    return [(label(name), shown(name, value)) for name, value in of_game(numbers, game).items()]
 
 
 def _summarised(records: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,15 +20,16 @@ def policy_rows(policy: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"states": shown_states, "states_left_out": len(policy) - len(shown_states)}
 
 
-def match_row(match: Mapping[str, Any]) -> dict[str, str]:
-    """Games against one opponent: counts, shares with their 95% intervals, mean return."""
+def match_row(match: Mapping[str, Any], game: str = "") -> dict[str, str]:
+    """Games against one opponent, at a `game` that is named: counts, shares with their 95% intervals, mean return."""
     total = match["total"]
     shares = {
         name: f"{100 * total[f'{name}_rate']:.1f}% ({100 * low:.1f} to {100 * high:.1f})"
         for name, (low, high) in (("not_lost", total["not_lost_interval"]), ("win", total["win_interval"]))
     }
     counts = {name: f"{total[name]:,}" for name in ("games", "wins", "draws", "losses")}
-    return {"opponent": str(match["opponent"]), "mean_return": f"{total['mean_return']:+.3f}", **counts, **shares}
+    opponent = f"{match['opponent']} at {game}" if game else str(match["opponent"])
+    return {"opponent": opponent, "mean_return": f"{total['mean_return']:+.3f}", **counts, **shares}
 
 
 def dialogues(path: Path) -> dict[str, Any]:
