@@ -60,7 +60,7 @@ def test_it_runs_and_its_figures_fit_together(tmp_path: Path) -> None:
         assert row["method"] == "exact" or 256 <= row["tokens_per_batch"] < 256 * 1.5
     shares = {row["method"]: row["decisive_share"] for row in rows if row["task"] == "bifurcation"}
     assert shares["exact"] == pytest.approx(1.0)
-    assert shares["return"] == pytest.approx(1 / 6)  # one number for all six turns
+    assert shares["return"] == pytest.approx(1 / 6, rel=1e-4)  # one number for all six turns
 
 
 def test_what_it_does_not_know_is_refused() -> None:
