@@ -37,6 +37,7 @@ class Draft:
         if self.known is not None:
             return replace(self.known, reward=self.reward)
         request, reply, outcome = self.request, self.reply, self.outcome
+        version = reply.weight_version
         return Turn(
             seat=request.seat,
             observation=request.messages[-1:] if keep_messages else (),
@@ -50,7 +51,7 @@ class Draft:
             topk_entropy=reply.topk_entropy,
             anchor=self.anchor,
             tool_calls=outcome.info.get("tool_calls", ()),
-            weight_version=versions(reply),
+            weight_version=reply.versions or (() if version is None else ((0, version),)),
             seconds=reply.seconds,
         )
 

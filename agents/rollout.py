@@ -138,7 +138,8 @@ class Rollout:
 
     def release(self, table: Table) -> None:
         """Give the table's game back; the table is of no more use."""
-        table.rest()
+        if table.busy is not None:
+            table.rest()
         if table.game_key is None:
             table.referee.game.close()
         else:

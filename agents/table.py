@@ -220,17 +220,16 @@ class Table:
         assert seat is not None  # `over` is set as soon as the referee has nobody to act
         if self.prompt is None and not self._read(seat):
             return False
-        prompt, going = self.prompt or (), self.partial is not None or self.limit is not None
-        begun, limit = self._go_on(self.agent) if going else ((), None)
+        plan = self.plan
         self.request = Request(
             seat=seat,
             messages=self.talks[seat],
-            seed=derive_seed(self.plan.seed, self.plan.stream, len(self.drafts)),
-            prompt_ids=prompt + begun if begun else prompt,
+            seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
+            prompt_ids=self.prompt or (),
             game=self.game,
-            max_tokens=limit,
-            begun=begun,
         )
+        if self.partial is not None or self.limit is not None:
+            self.request = self._in_parts(self.request, self.agent)
         return True
 
     def _read(self, seat: str) -> bool:
@@ -263,8 +262,8 @@ class Table:
         self.prompt = transcript.prompt(agent.sampling.max_tokens)  # type: ignore[attr-defined]
         return self.prompt is not None
 
-    def _go_on(self, agent: Any) -> tuple[tuple[int, ...], int | None]:
-        """The tokens that the reply has already, and the limit of those to come, where it is below the agent's own."""
+    def _in_parts(self, request: Request, agent: Any) -> Request:
+        """The request to go on with a begun reply, and to stop at a limit where it is below the agent's own."""
         begun = () if self.partial is None else self.partial.completion_ids
         if getattr(agent, "context", None) is None:
             if begun:
@@ -272,9 +271,10 @@ class Table:
                     f"plan {self.plan.id!r} begins a reply in tokens, which needs an agent that works on tokens: "
                     f"{agent.name!r} reads text"
                 )
-            return (), None
+            return request
         below = self.limit is not None and self.limit < agent.sampling.max_tokens - len(begun)
-        return begun, self.limit if below else None
+        limit = self.limit if below else None
+        return replace(request, prompt_ids=request.prompt_ids + begun, begun=begun, max_tokens=limit)
 
     def answer(self, reply: Reply) -> None:
         """Play the reply and write the turn down; or keep it as it is, where it only came to its limit."""

@@ -125,6 +125,15 @@ class Turn:
             raise RecordError(
                 f"a turn needs one logprob per completion token: got {len(self.logprobs)} logprobs for {tokens} tokens"
             )
+        columns = self.train_logprobs, self.token_entropy, self.squared_probs, self.reference_logprobs
+        if columns != _UNKNOWN or self.token_values is not None:
+            self._check_columns(tokens)
+        if tokens and any(p > 1e-6 or p != p for p in self.logprobs):  # p != p: NaN
+            raise RecordError(f"logprobs are at most 0 nats and never NaN: got {max(self.logprobs)}")
+        if not math.isfinite(self.reward):
+            raise RecordError(f"a turn needs a finite reward: got {self.reward}")
+
+    def _check_columns(self, tokens: int) -> None:
         for name in PER_TOKEN:
             column = getattr(self, name)
             if column is not None and len(column) != tokens:
@@ -132,14 +141,11 @@ class Turn:
                     f"a turn needs one entry of {name} per completion token, or None: got {len(column)} for "
                     f"{tokens} tokens"
                 )
-        if any(p > 1e-6 or p != p for p in self.logprobs):  # p != p: NaN
-            raise RecordError(f"logprobs are at most 0 nats and never NaN: got {max(self.logprobs)}")
-        if not math.isfinite(self.reward):
-            raise RecordError(f"a turn needs a finite reward: got {self.reward}")
 
 
 PER_TOKEN = ("train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values")
 """Fields of a turn that have one entry per completion token, or are None."""
+_UNKNOWN = (None,) * 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

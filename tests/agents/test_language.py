@@ -1,6 +1,7 @@
 """The language agent: what its engine sampled, as replies."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,28 @@ def test_a_request_without_ids_is_rendered_from_its_messages(agent: Agents) -> N
     (given,) = policy.act([ask(3, policy.context.opening((Message("user", "check or bet?"),)))])
     assert rendered.completion_ids == given.completion_ids
     assert rendered.logprobs == given.logprobs
+
+
+def test_each_request_may_have_its_own_limit(agent: Agents) -> None:
+    policy = agent(max_tokens=5)
+    requests = [ask(seed, (1, 40 + seed)) for seed in range(6)]
+    limits = (None, 1, 3, None, 9, 1)
+    free = policy.act(requests)
+    limited = policy.act([replace(one, max_tokens=limit) for one, limit in zip(requests, limits, strict=True)])
+    for reply, other, limit in zip(free, limited, limits, strict=True):
+        assert other.completion_ids == reply.completion_ids[:limit]
+        assert other.finished == (reply.finished and len(reply.completion_ids) <= (limit or 5))
+
+
+def test_a_begun_reply_takes_no_more_than_it_would_have(agent: Agents) -> None:
+    policy = agent(max_tokens=5)
+    long = next(seed for seed in range(50) if len(policy.act([ask(seed, (1, 40))])[0].completion_ids) == 5)
+    (whole,) = policy.act([ask(long, (1, 40))])
+    begun = whole.completion_ids[:3]
+    (rest,) = policy.act([replace(ask(long, (1, 40, *begun)), begun=begun)])
+    assert rest.completion_ids == whole.completion_ids[3:]
+    with pytest.raises(ValueError, match="at least 1 token to sample: got max_tokens=None and 5 tokens begun of at mo"):
+        policy.act([replace(ask(long, (1, 40, *whole.completion_ids)), begun=whole.completion_ids)])
 
 
 def test_it_can_sit_in_a_gymnasium_view(agent: Agents) -> None:

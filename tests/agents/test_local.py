@@ -184,6 +184,23 @@ def test_a_stop_text_ends_a_reply_and_stays_in_it(engine: Engines) -> None:
     near([stopped[i] for i in untouched], [free[i] for i in untouched])
 
 
+@pytest.mark.parametrize("said", [1, 2, 5])
+def test_a_begun_reply_goes_on_as_in_one_go(said: int, engine: Engines) -> None:
+    """Each reply is handed back with its first tokens said; those that had ended by then are left out."""
+    whole = engine().generate(PROMPTS, SEEDS, Sampling(max_tokens=6))
+    going = [index for index, completion in enumerate(whole) if len(completion.ids) > said]
+    assert len(going) > 2
+    begun = [whole[index].ids[:said] for index in going]
+    prompts = [PROMPTS[index] + ids for index, ids in zip(going, begun, strict=True)]
+    seeds = [SEEDS[index] for index in going]
+    rest = engine().generate(prompts, seeds, Sampling(max_tokens=6 - said), begun)
+    joined = [
+        Completion(ids + part.ids, whole[index].logprobs[:said] + part.logprobs, part.finished)
+        for index, ids, part in zip(going, begun, rest, strict=True)
+    ]
+    near(joined, [whole[index] for index in going])
+
+
 def test_entropy_by_hand(engine: Engines, forward: Forward) -> None:
     """-sum p log p over the ten likeliest candidates, at the first two tokens; None where not asked."""
     prompt = PROMPTS[0]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.agents.sampling import Sampling, derive_seed, mix, uniforms
+from turnwise.agents.sampling import Sampling, derive_seed, mix, skip, uniforms
 
 seeds = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=8)
 
@@ -67,3 +67,10 @@ def test_other_parts_another_seed() -> None:
 def test_impossible_settings_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling(**settings)  # type: ignore[arg-type]
+
+
+@given(seeds, st.integers(0, 50), st.integers(0, 50))
+def test_a_stream_goes_on_after_some_draws(seeds: list[int], draws: int, position: int) -> None:
+    row = np.array(seeds, dtype=np.uint64)
+    later = skip(row, np.full(len(seeds), draws, dtype=np.uint64))
+    assert uniforms(later, position).tolist() == uniforms(row, draws + position).tolist()
