@@ -184,7 +184,7 @@ def _expand(word: str) -> Iterator[str]:
         yield from ("model=pretrained", f"model.path={quoted(value)}")
     elif key == "env" and value not in options("env") and value.removeprefix("turnwise:") in GAMES:
         yield from _environment(find_spec(value).id)
-    elif key.startswith(_FREE):
+    elif f"{key}.".startswith(_FREE):
         yield f"++{word}"
     else:
         yield word

@@ -18,9 +18,16 @@ from turnwise.agents.sampling import Sampling
 from turnwise.agents.tiny import TinyModel
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.compose import compose, dump_config, groups, options, run_settings
+from turnwise.algorithms.corrections import CORRECTIONS
 from turnwise.algorithms.credit import CREDITS
-from turnwise.algorithms.recipes import Magnet, Objective, Optimisation
+from turnwise.algorithms.curriculum import CurriculumSettings
+from turnwise.algorithms.explore import EXPLORERS
+from turnwise.algorithms.guards import GUARDS
+from turnwise.algorithms.pool import LeagueSettings
+from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.settings import EngineSettings, EnvSettings, EvaluationSettings, ModelSettings, RunSettings
+from turnwise.algorithms.shaping import SHAPINGS
 from turnwise.algorithms.sweep import Sweep, sweep_of
 from turnwise.envs.registry import GAMES
 
@@ -38,9 +45,15 @@ def test_every_option_composes_and_builds(group: str, option: str) -> None:
     sweep_of(config)
 
 
-@pytest.mark.parametrize("algorithm", options("algorithm"))
-@pytest.mark.parametrize("env", [option for option in options("env") if option != "by_id"])
-def test_every_recipe_goes_with_every_game(env: str, algorithm: str) -> None:
+PAIRS = [
+    *(("kuhn_poker", recipe) for recipe in options("algorithm")),
+    *((env, recipe) for recipe in ("spiral", "grpo") for env in options("env") if env not in ("by_id", "kuhn_poker")),
+]
+"""Groups do not know of each other: every recipe with one game and every game with two recipes say what all pairs do."""
+
+
+@pytest.mark.parametrize(("env", "algorithm"), PAIRS)
+def test_every_recipe_and_every_game_compose(env: str, algorithm: str) -> None:
     settings = run_settings(compose([f"env={env}", f"algorithm={algorithm}"]))
     assert settings.algorithm.name == algorithm
     assert settings.env.kwargs["prompt"] == "compact"
@@ -51,7 +64,7 @@ def test_a_pretrained_model_reads_the_full_prompt() -> None:
 
 
 def test_the_groups_are_those_of_the_help() -> None:
-    assert groups() == ["agent", "algorithm", "engine", "env", "evaluation", "experiment", "model"]
+    assert groups() == ["agent", "algorithm", "curriculum", "engine", "env", "evaluation", "experiment", "model"]
 
 
 # --- every key is there, is documented, and says what the record says ------------------------------------------------
@@ -74,6 +87,23 @@ def lines(node: Any, path: str = "") -> Iterator[tuple[str, int]]:
             name = f"{path}{key.value}"
             yield name, key.start_mark.line
             yield from lines(value, f"{name}.")
+    elif isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            yield from lines(entry, path)
+
+
+OF_METHODS: dict[str, Mapping[str, Any]] = {
+    "algorithm.explore_settings": EXPLORERS,
+    "algorithm.credit_settings": CREDITS,
+    "algorithm.objective.guard_settings": GUARDS,
+}
+"""Where the settings of one chosen method stand."""
+NAMED_METHODS: dict[str, Mapping[str, Any]] = {
+    "algorithm.rewards": REWARDS,
+    "algorithm.shapings": SHAPINGS,
+    "algorithm.objective.corrections": CORRECTIONS,
+}
+"""Where several methods stand by name, each with its settings."""
 
 
 def documented() -> set[str]:
@@ -88,8 +118,12 @@ def documented() -> set[str]:
 
 def test_every_setting_is_in_the_yaml_of_some_group_with_a_comment() -> None:
     wanted = set(keys(RunSettings)) | {f"sweep.{name}" for name in keys(Sweep)}
-    wanted |= {f"algorithm.credit_settings.{name}" for credit in CREDITS.values() for name in keys(credit.settings)}
-    wanted.remove("algorithm.credit_settings")  # its keys are the method's
+    for place, registry in OF_METHODS.items():
+        wanted -= {place}  # its keys are the method's
+        wanted |= {f"{place}.{name}" for entry in registry.values() for name in keys(entry.settings)}
+    for place, registry in NAMED_METHODS.items():
+        wanted -= {place}
+        wanted |= {f"{place}.{method}.{name}" for method, entry in registry.items() for name in keys(entry.settings)}
     assert sorted(wanted - documented()) == []
 
 
@@ -105,14 +139,22 @@ BASES: list[tuple[str, str, type[Any]]] = [
     ("train.yaml", "", RunSettings),
     ("agent/self_play.yaml", "agent.sampling", Sampling),
     ("agent/self_play.yaml", "agent.context", ContextSettings),
+    ("agent/league.yaml", "agent.league", LeagueSettings),
+    ("curriculum/sec.yaml", "curriculum", CurriculumSettings),
     ("engine/local.yaml", "engine", EngineSettings),
     ("env/by_id.yaml", "env", EnvSettings),
     ("evaluation/default.yaml", "evaluation", EvaluationSettings),
     ("model/pretrained.yaml", "model", ModelSettings),
     ("model/tiny.yaml", "model.tiny", TinyModel),
     ("objective/policy_gradient.yaml", "algorithm.objective", Objective),
+    ("objective/policy_gradient.yaml", "algorithm.critic", Critic),
     ("objective/policy_gradient.yaml", "algorithm.magnet", Magnet),
     ("objective/policy_gradient.yaml", "algorithm.optimisation", Optimisation),
+    *(
+        ("objective/terms.yaml", f"{place}.{name}", entry.settings)
+        for place, registry in NAMED_METHODS.items()
+        for name, entry in registry.items()
+    ),
     *(
         (f"algorithm/{recipe}.yaml", "algorithm.credit_settings", CREDITS[credit].settings)
         for recipe, credit in (("spiral", "rae"), ("grpo", "grpo"), ("rloo", "rloo"), ("reinforce", "return"))
@@ -120,8 +162,8 @@ BASES: list[tuple[str, str, type[Any]]] = [
 ]
 """(file, where in it, record): the files that restate a record's defaults. The others deviate on purpose."""
 APART: dict[type[Any], set[str]] = {
-    RunSettings: {"env", "agent", "engine", "model", "algorithm", "evaluation"},  # groups of their own
-    EnvSettings: {"id"},  # has no default
+    RunSettings: {"env", "curriculum", "agent", "engine", "model", "algorithm", "evaluation"},  # groups of their own
+    EnvSettings: {"id", "levels", "others"},  # has no default; of every environment alike: in train.yaml
     ModelSettings: {"path", "tiny", "sft"},  # needed; of the tiny model only; off, and gentler where it is on
 }
 
@@ -138,6 +180,11 @@ def test_base_groups_restate_the_defaults_of_their_record(file: str, path: str, 
     for name in {*apart, "defaults", "sweep"}:
         stated.pop(name, None)
     assert stated == defaults
+
+
+def test_a_run_is_of_one_game_unless_it_says_otherwise() -> None:
+    assert plain("train.yaml", "env") == {"levels": [], "others": []}
+    assert plain("curriculum/none.yaml", "") == {"curriculum": None}
 
 
 def test_the_recipe_of_self_play_and_no_warm_start_are_the_defaults() -> None:
@@ -244,13 +291,21 @@ IMPOSSIBLE = [
     ("algorithm.optimisation.max_grad_norm=0", "max_grad_norm"),
     ("algorithm.optimisation.epochs=0", "epochs"),
     ("algorithm.optimisation.old_logprobs=engine", "old_logprobs is sampler or trainer"),
-    ("algorithm.objective.clip_low=2", "clip_low is a finite number in [0, 1]: got 2"),
-    ("algorithm.objective.dual_clip=1", "dual_clip is a finite number in (1, inf): got 1"),
+    ("algorithm.objective.guard_settings.low=2", "low is a finite number in [0, 1]: got 2"),
+    ("algorithm.objective.guard_settings.dual=1", "dual is a finite number in (1, inf): got 1"),
+    ("algorithm.objective.guard=clp", "did you mean 'clip'?"),
+    ("algorithm.objective.corrections={tiss: {}}", "did you mean 'tis'?"),
+    ("algorithm.objective.corrections={tis: {}}", "would be corrected twice"),
+    ("algorithm.objective.ratio=turn", "ratio is one of token, sequence, sequence_product"),
+    ("algorithm.explore=arpoo", "did you mean 'arpo'?"),
+    ("algorithm.rewards={overlog: {}}", "did you mean 'overlong'?"),
+    ("algorithm.shapings={aspo: {}}", "did you mean 'aspo_tool'?"),
+    ("algorithm.critic.kind=both", "kind is one of none, shared, own"),
     ("algorithm.objective.aggregation=mean", "aggregation"),
     ("algorithm.objective.aggregation=token-mean", "belong to aggregation seq-mean-token-sum-norm"),
     ("algorithm.magnet.weight=-1", "weight and final_weight are at least 0"),
     ("algorithm.magnet.reference=none", "reference"),
-    ("algorithm.credit=gae", "credit"),
+    ("algorithm.credit=gea", "did you mean 'gae'?"),
     ("algorithm.credit_settings.decay=2", "decay"),
     ("algorithm.group_size=0", "group_size"),
     ("algorithm.group_size=5", "games_per_step is a multiple of algorithm.group_size"),
