@@ -49,7 +49,8 @@ def value_states(
 ) -> tuple[dict[State, float], dict[str, float]]:
     """The return still to come from each state for the seat to act, in task units; equal states are valued once.
 
-    A state from which every play crashed is left out.
+    The game's own chance is that of the episode, which the seed fixes: plays differ by the replies alone. A state from
+    which every play crashed is left out.
 
     Args:
         plans, episodes: [B] the plan of each episode.

@@ -287,6 +287,21 @@ def test_a_limit_leaves_agents_without_tokens_alone(agent: Agents) -> None:
     assert len(table.turns) == 1
 
 
+def test_a_begun_reply_can_be_written_down_as_it_is(agent: Agents) -> None:
+    policy = agent(max_tokens=5)
+    rollout = rollout_of(policy, max_turns=1)
+    table = rollout.seat(plan())
+    with pytest.raises(ValueError, match="no reply of 'root' has stopped at a limit"):
+        table.unfinished_turn()
+    rollout.play_turn([table], 2)
+    begun = table.unfinished_turn()
+    (whole,) = rollout.collect([plan()])
+    assert begun.prompt_ids == whole.turns[0].prompt_ids
+    assert begun.completion_ids == whole.turns[0].completion_ids[:2]
+    assert begun.text == policy.context.decode(begun.completion_ids)
+    assert (begun.action, begun.reward, begun.observation) == (None, 0.0, whole.turns[0].observation)
+
+
 def test_spans_tell_which_weights_sampled_what(agent: Agents) -> None:
     policy = agent(max_tokens=5)
     rollout = rollout_of(policy, max_turns=1)
