@@ -8,7 +8,9 @@ from typing import Any
 
 from turnwise.algorithms.checkpoint import load_checkpoint, newest
 from turnwise.algorithms.collector import quiet_collector
+from turnwise.algorithms.effective import RECIPE, effective_text
 from turnwise.algorithms.evaluation.exams import exams_of
+from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.fit import require_fitting_games
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
@@ -33,6 +35,7 @@ def train(
     require_fitting_games(settings)
     exams = exams_of(settings)
     with lock_run(run_dir), precision(settings):
+        write_atomically(run_dir / RECIPE, effective_text(settings.algorithm))
         checkpoint = newest(run_dir)
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
