@@ -75,9 +75,11 @@ class Run:
         recorded = needs & {"anchor", "ground_truth"}
         self.rollout = Rollout(agents, **rules, record_messages=False, record=recorded)
         self.providers = Providers(recipe, self.learner, policy, agents, LEARNER, rules)
-        self.algorithm = Algorithm(recipe, self.providers.annotate, LEARNER)
+        self.algorithm = Algorithm(recipe, self.providers.annotate, LEARNER, settings.seed)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
+        self.tokens = self.answered = 0
+        """What was sampled for training, used or not: the policy's tokens, and replies that a game went on after."""
         self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
         """Wall time of the steps with all they bring; of it, the model's share of the steps, and evaluations."""
         self.start: float | None = None
@@ -97,13 +99,13 @@ class Run:
         if self.start is None:
             found = self.evaluate()
             self.start = found[self.headline[0]]
-            self._write({"step": 0, "games": 0, "turns": 0, "eval": found}, observe)
+            self._write(self._counts() | {"eval": found}, observe)
             self.save()
-        while self.steps_done < settings.steps:
+        while self.progress < 1:
             started = time.perf_counter()
             record = self.step()
             self.model_seconds += record["time"]["model"]
-            last = self.steps_done == settings.steps
+            last = self.progress >= 1
             improved = False
             if last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0):
                 before = time.perf_counter()
@@ -122,10 +124,19 @@ class Run:
         self.log.write(record)
         observe(record)
 
+    @property
+    def progress(self) -> float:
+        """Share of the run that is over."""
+        return self.settings.share_done(self.steps_done, self.tokens)
+
+    def _counts(self) -> dict[str, Any]:
+        names = ("games", "turns", "tokens", "answered")
+        return {"step": self.steps_done, **{name: getattr(self, name) for name in names}}
+
     def step(self) -> dict[str, Any]:
         """One update: returns its metrics."""
-        settings = self.settings
         times = [time.perf_counter()]
+        sampled, answered = self.policy.engine.sampled, self.rollout.answered
         in_model = self.policy.engine.clock.seconds
         episodes, explored = self.algorithm.play(
             self.plans(), self.providers.ground(self.rollout, self._seed(), self.plans)
@@ -137,18 +148,17 @@ class Run:
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
         times.append(time.perf_counter())
-        progress = self.steps_done / settings.steps
-        update = self._update(batch, progress, judged) if batch is not None else {}
+        update = self._update(batch, self.progress, judged) if batch is not None else {}
         self.policy.engine.weight_version = self.learner.updates
         times.append(time.perf_counter())
         self.steps_done += 1
         self.games += len(episodes)
         self.turns += sum([len(episode.turns) for episode in episodes])
+        self.tokens += self.policy.engine.sampled - sampled
+        self.answered += self.rollout.answered - answered
         matched = self.matchmaker.after_step(self.steps_done, episodes, judged)
         return {
-            "step": self.steps_done,
-            "games": self.games,
-            "turns": self.turns,
+            **self._counts(),
             **update,
             **step_metrics(episodes, LEARNER, self.matchmaker.arms),
             **explored,
@@ -228,7 +238,7 @@ class Run:
 
 _EXPLORING = 4
 _KEPT = (
-    *("steps_done", "games", "turns", "start", "best"),
+    *("steps_done", "games", "turns", "tokens", "answered", "start", "best"),
     *("seconds", "model_seconds", "evaluation_seconds"),
 )
 

@@ -168,6 +168,9 @@ class RunSettings:
     """All randomness of the run comes from it."""
     steps: int = 400
     """Updates of the weights."""
+    token_budget: int | None = None
+    """In place of `steps`: the run ends with the step in which the policy has sampled so many tokens for its training,
+    whatever became of them; null: `steps` count."""
     games_per_step: int = 128
     """Episodes per update."""
     checkpoint_every: int = 100
@@ -179,6 +182,8 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         require_between("steps", self.steps, 1)
+        if self.token_budget is not None:
+            require_between("token_budget", self.token_budget, 1)
         require_between("games_per_step", self.games_per_step, 1)
         require_between("checkpoint_every", self.checkpoint_every, 1)
         require_between("checkpoints_kept", self.checkpoints_kept, 1)
@@ -220,6 +225,10 @@ class RunSettings:
                 f"agent.opponent={self.agent.opponent} needs games of several seats: {env_id} has one; "
                 "set agent.opponent=self"
             )
+
+    def share_done(self, steps: int, tokens: int) -> float:
+        """How much of the run is over after so many steps and sampled tokens; 1 or more: all of it."""
+        return steps / self.steps if self.token_budget is None else tokens / self.token_budget
 
     @property
     def title(self) -> str:

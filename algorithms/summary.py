@@ -95,6 +95,8 @@ def _summary(run: Run, figures: dict[str, Any]) -> dict[str, Any]:
         "steps": run.steps_done,
         "games": run.games,
         "turns": run.turns,
+        "tokens": run.tokens,
+        "answered": run.answered,
         "seconds": run.seconds,
         "evaluation_seconds": run.evaluation_seconds,
         "model_seconds": run.model_seconds,

@@ -22,6 +22,8 @@ from turnwise.records import Episode
 
 EXACT_LIMIT = 1_000
 """Information states up to which `auto` measures exactly during training."""
+ROUNDING = 1e-9
+"""By which a sum of rewards may miss the most that a game pays, in task units."""
 HELD_OUT, FINAL = 2, 3
 """Streams of seeds that training never sees: of the evaluations, and of the last games."""
 
@@ -91,10 +93,13 @@ def self_play(settings: RunSettings, agent: LanguageAgent, games: int, stream: i
 
 
 def return_figures(episodes: Sequence[Episode]) -> dict[str, float]:
-    """Mean return per episode of a game of one seat, in task units, and its standard error."""
+    """Of a game of one seat: mean return per episode, in task units, its standard error, and the share of episodes
+    that earned all there is to earn."""
     returns = [value for episode in episodes for value in episode.returns.values()]
     error = statistics.stdev(returns) / len(returns) ** 0.5 if len(returns) > 1 else 0.0
-    return {"mean_return": statistics.fmean(returns), "mean_return_stderr": error}
+    _, most = make_game(episodes[0].env_id, **episodes[0].env_kwargs).utility_bounds
+    solved = statistics.fmean(value >= most - ROUNDING for value in returns)
+    return {"mean_return": statistics.fmean(returns), "mean_return_stderr": error, "solved_rate": solved}
 
 
 def exact_to_report(result: ExactResult) -> dict[str, Any]:
