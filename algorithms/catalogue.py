@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from turnwise.algorithms.build import nearest
 from turnwise.algorithms.compose import option_text, options
@@ -13,7 +13,7 @@ KINDS = ("envs", "agents", "algorithms", "models", "experiments")
 
 
 def catalogue(what: str, *, family: str | None = None, as_json: bool = False) -> str:
-    """A line per name; `as_json`: a list of objects, of environments with all that they can do.
+    """A line per name, of algorithms three; `as_json`: a list of objects, of environments with all that they can do.
 
     family: environments of that family only. Raises ValueError on an unknown kind or family.
     """
@@ -26,6 +26,8 @@ def catalogue(what: str, *, family: str | None = None, as_json: bool = False) ->
         return _described(specs) if as_json else "\n".join(_lines(specs))
     group = what.removesuffix("s")
     found = {name: _headline(group, name) for name in options(group)}
+    if what == "algorithms":
+        return _recipes(found, as_json=as_json)
     if as_json:
         return json.dumps([{"name": name, "summary": summary} for name, summary in found.items()], indent=1)
     return "\n".join([*(f"{name:22} {summary}" for name, summary in found.items()), *_opponents(what)])
@@ -52,6 +54,16 @@ def _described(specs: Iterable[GameSpec]) -> str:
     from turnwise.envs.describe import describe
 
     return json.dumps([describe(spec.id).to_dict() for spec in specs], indent=1, ensure_ascii=False)
+
+
+def _recipes(summaries: Mapping[str, str], *, as_json: bool) -> str:
+    """Every recipe with its paper, its parts and its needs; below them, what the needs are."""
+    from turnwise.algorithms.recipe_list import legend, lines, read_recipe
+
+    recipes = [read_recipe(name, summary) for name, summary in summaries.items()]
+    if as_json:
+        return json.dumps([recipe.to_dict() for recipe in recipes], indent=1)
+    return "\n".join([*(line for recipe in recipes for line in lines(recipe)), "", *legend(recipes)])
 
 
 def _opponents(what: str) -> list[str]:
