@@ -11,8 +11,11 @@ from turnwise.algorithms.batch import DEMONSTRATION
 from turnwise.algorithms.credit.episodes import Advantage, TurnCredit, is_trained
 from turnwise.algorithms.explore.ground import Ground
 from turnwise.algorithms.recipes import AlgorithmSettings, Part
+from turnwise.algorithms.replay import replay
 from turnwise.records import Episode
 
+RENEWED = frozenset({"train_logprobs", "token_entropy"})
+"""What the current weights have to say of replayed turns."""
 Annotate = Callable[[Sequence[Episode], frozenset[str]], list[Episode]]
 """(episodes, needs) -> the episodes with those that the learner's weights can fill."""
 
@@ -30,9 +33,9 @@ class Judged:
 class Algorithm:
     """Carries out the five choices of a recipe but for the update itself."""
 
-    def __init__(self, settings: AlgorithmSettings, annotate: Annotate, learner: str) -> None:
-        """`learner`: name of the agent that is trained."""
-        self.settings, self.learner, self._annotate = settings, learner, annotate
+    def __init__(self, settings: AlgorithmSettings, annotate: Annotate, learner: str, seed: int = 0) -> None:
+        """`learner`: name of the agent that is trained. `seed`: of the replay buffer's choices."""
+        self.settings, self.learner, self._annotate, self._seed = settings, learner, annotate, seed
         self.states: dict[str, Any] = {}
         """`stage.name` -> state of that part, fit for JSON."""
         parts = settings.parts()
@@ -68,10 +71,16 @@ class Algorithm:
                 continue
             prefix = "" if part.stage == "credit" else f"{part.name}/"
             metrics |= {f"{prefix}{name}": value for name, value in figures.items()}
-        advantages = advantages + [self._imitated(episode) for episode in shown]
+        more = [self._imitated(episode) for episode in shown]
+        if self.settings.replay.turns:
+            again = replay(own, advantages, self.states.get("replay", {}), self.settings.replay, self._seed)
+            self.states["replay"] = again.state
+            shown += self._annotate(again.episodes, self._needs & RENEWED)
+            more += again.advantages
+            metrics["replayed_turns"] = float(len(again.episodes))
         if targets is not None:
             targets = targets + [[None] * len(episode.turns) for episode in shown]
-        return Judged(own + shown, advantages, targets, metrics)
+        return Judged(own + shown, advantages + more, targets, metrics)
 
     def _imitated(self, episode: Episode) -> list[Advantage]:
         return [1.0 if is_trained(episode, turn, self.learner) else None for turn in episode.turns]

@@ -44,6 +44,7 @@ def annotate(
     """
     changes: Changes = {}
     ends: dict[int, dict[str, float]] = {}
+    wanted = wanted - _known(episodes, name)
     if wanted & (SCORED | VALUED):
         _examine(episodes, learner, context, wanted, name, changes, ends)
     if "answer_logprob" in wanted:
@@ -51,6 +52,12 @@ def annotate(
     if not changes:
         return list(episodes)
     return [_changed(episode, index, changes, ends.get(index)) for index, episode in enumerate(episodes)]
+
+
+def _known(episodes: Sequence[Episode], name: str) -> set[str]:
+    """Scored needs that every trained turn has already: in one step the weights do not move."""
+    turns = [t for episode in episodes if is_finished(episode) for t in episode.turns if is_trained(episode, t, name)]
+    return {need for need in SCORED if turns and all(getattr(turn, need) is not None for turn in turns)}
 
 
 def _changed(episode: Episode, index: int, changes: Changes, end: Mapping[str, float] | None) -> Episode:

@@ -13,6 +13,7 @@ from turnwise.algorithms.credit import CREDITS
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
+from turnwise.algorithms.replay import Replay
 from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.schedule import SHAPES, check_schedule, scheduled
 from turnwise.algorithms.shaping import SHAPINGS
@@ -251,6 +252,8 @@ class AlgorithmSettings:
     """Settings of that method."""
     shapings: Mapping[str, Any] = field(default_factory=dict)
     """What is made of the advantages last, in order: name in `SHAPINGS` -> its settings."""
+    replay: Replay = field(default_factory=Replay)
+    """Turns of earlier steps that are trained again."""
     group_size: int = 1
     """Episodes that share one task and seed (GRPO, RLOO)."""
     answer_prefix: str = "<answer>"
@@ -277,6 +280,20 @@ class AlgorithmSettings:
         for part in self.parts():
             assert part.settings is not None  # building them checked them
         refuse_double_correction(self.optimisation.old_logprobs, self.objective.corrections)
+        self._require_replay_is_corrected()
+
+    def _require_replay_is_corrected(self) -> None:
+        """A replayed turn was sampled by other weights: something has to say so."""
+        weighed = any(CORRECTIONS[name].is_weight for name in self.objective.corrections)
+        if self.replay.turns and self.optimisation.old_logprobs == "trainer" and not weighed:
+            raise ValueError(
+                "replayed turns were sampled by older weights, and with old_logprobs=trainer their ratio starts at 1 "
+                "as if they were not; choose old_logprobs=sampler, or add a weight, such as corrections={tis: {cap: 2}}"
+            )
+        if self.replay.turns and self.critic.kind != "none":
+            raise ValueError(
+                "a critic's targets are not kept with replayed turns: set critic.kind=none or replay.turns=0"
+            )
 
     def credit_record(self) -> Any:
         """The settings record of the credit method."""

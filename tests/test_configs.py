@@ -25,6 +25,7 @@ from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.replay import Replay
 from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.settings import EngineSettings, EnvSettings, EvaluationSettings, ModelSettings, RunSettings
 from turnwise.algorithms.shaping import SHAPINGS
@@ -148,6 +149,7 @@ BASES: list[tuple[str, str, type[Any]]] = [
     ("model/tiny.yaml", "model.tiny", TinyModel),
     ("objective/policy_gradient.yaml", "algorithm.objective", Objective),
     ("objective/policy_gradient.yaml", "algorithm.critic", Critic),
+    ("objective/policy_gradient.yaml", "algorithm.replay", Replay),
     ("objective/policy_gradient.yaml", "algorithm.magnet", Magnet),
     ("objective/policy_gradient.yaml", "algorithm.optimisation", Optimisation),
     *(

@@ -32,22 +32,15 @@ class BranchingSettings:
     """Let a sample from the question decide how many roots it starts from, in place of `roots` (AEPO)."""
     beta: float = 0.5
     """Sensitivity of that number to the difference of entropies, >= 0."""
-    pre_tokens: int = 50
-    """Tokens of the sample that measures the question's entropy, >= 1; the first `first_k` of them count."""
 
     def __post_init__(self) -> None:
         require_choice("rule", self.rule, tuple(RULES))
-        for name in ("roots", "beam", "first_k", "pre_tokens"):
+        for name in ("roots", "beam", "first_k"):
             require_between(name, getattr(self, name), 1)
         require_between("branch_probability", self.branch_probability, 0.0, 1.0)
         require_between("entropy_weight", self.entropy_weight, 0.0)
         require_between("consecutive_penalty", self.consecutive_penalty, 0.0, 1.0)
         require_between("beta", self.beta, 0.0)
-        if self.dynamic_roots and self.first_k > self.pre_tokens:
-            raise ValueError(
-                f"first_k is at most pre_tokens, the length of the reply that is measured: got first_k {self.first_k} "
-                f"and pre_tokens {self.pre_tokens}; lower first_k or raise pre_tokens"
-            )
 
 
 def listed_entropies(top_logprobs: Iterable[Sequence[float]]) -> list[float]:

@@ -92,7 +92,9 @@ def test_only_what_is_wanted_is_written(learner: Learner, episodes: list[Episode
     assert first.turns[0].token_entropy is first.turns[0].value is first.turns[0].answer_logprob is None
 
 
-def test_a_second_look_replaces_the_first(learner: Learner, episodes: list[Episode]) -> None:
+def test_turns_that_were_looked_at_and_turns_that_were_not_get_one_look(
+    learner: Learner, episodes: list[Episode]
+) -> None:
     """Forks share turns that were looked at with turns that were not."""
     seen, *_ = run(episodes, learner, frozenset({"train_logprobs"}))
     mixed = replace(seen, turns=(seen.turns[0], *episodes[0].turns[1:]))
