@@ -47,7 +47,8 @@ def train(
 ) -> None:
     """Train an agent: turnwise train env=kuhn_poker algorithm=spiral seed=1
 
-    Any setting is given as KEY=VALUE; env, agent, engine, model, algorithm and experiment choose groups of settings.
+    Any setting is given as KEY=VALUE; env, agent, engine, model, algorithm, curriculum and experiment choose groups of
+    settings.
     """
     from turnwise.algorithms.compose import compose, dump_config, load_config, run_settings
     from turnwise.algorithms.sweep import run_sweep, sweep_of
