@@ -21,7 +21,6 @@ def effective(algorithm: AlgorithmSettings) -> dict[str, Any]:
         {"stage": part.stage, "name": part.name, "needs": list(part.needs), "settings": asdict(part.settings)}
         for part in algorithm.parts()
     ]
-    found["corrections"] = {name: asdict(record) for name, record in algorithm.objective.correction_records().items()}
     return found
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from turnwise.algorithms.build import SettingsError, build
 from turnwise.algorithms.compose import option_text
-from turnwise.algorithms.corrections import CORRECTIONS
 from turnwise.algorithms.needs import NEEDS, needs_of
 from turnwise.algorithms.recipes import AlgorithmSettings
 
@@ -56,8 +55,7 @@ class Recipe:
 
     def needs(self) -> dict[str, list[str]]:
         """Names out of `NEEDS`: what the environment must offer, and what the run works out or must be set to."""
-        corrections = [CORRECTIONS[name].needs for name in self.settings.objective.corrections]
-        names = needs_of(self.settings).union(*corrections)
+        names = needs_of(self.settings)
         ordered = [name for name in NEEDS if name in names]
         return {
             "environment": [name for name in ordered if NEEDS[name].of_game is not None],

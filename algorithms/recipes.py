@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from turnwise.algorithms.build import build
 from turnwise.algorithms.checks import require_between, require_choice
-from turnwise.algorithms.corrections import CORRECTIONS, refuse_double_correction
+from turnwise.algorithms.corrections import CORRECTIONS, WEIGHTS, refuse_double_correction
 from turnwise.algorithms.credit import CREDITS
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
+from turnwise.algorithms.method import Method
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.replay import Replay
 from turnwise.algorithms.rewards import REWARDS
@@ -284,7 +285,7 @@ class AlgorithmSettings:
 
     def _require_replay_is_corrected(self) -> None:
         """A replayed turn was sampled by other weights: something has to say so."""
-        weighed = any(CORRECTIONS[name].is_weight for name in self.objective.corrections)
+        weighed = any(name in WEIGHTS for name in self.objective.corrections)
         if self.replay.turns and self.optimisation.old_logprobs == "trainer" and not weighed:
             raise ValueError(
                 "replayed turns were sampled by older weights, and with old_logprobs=trainer their ratio starts at 1 "
@@ -300,7 +301,7 @@ class AlgorithmSettings:
         return build(CREDITS[self.credit].settings, self.credit_settings, "algorithm.credit_settings")
 
     def parts(self) -> list[Part]:
-        """Explorer, rewards, credit, shapings and guard, in the order of a step, each with its settings record."""
+        """Explorer, rewards, credit, shapings, guard and corrections, in the order of a step, each with its settings."""
         explorer, credit, guard = EXPLORERS[self.explore], CREDITS[self.credit], GUARDS[self.objective.guard]
         explore = build(explorer.settings, self.explore_settings, "algorithm.explore_settings")
         return [
@@ -309,6 +310,7 @@ class AlgorithmSettings:
             Part("credit", self.credit, credit, self.credit_record()),
             *_terms("shapings", self.shapings, SHAPINGS),
             Part("guard", self.objective.guard, guard, self.objective.guard_record()),
+            *_terms("corrections", self.objective.corrections, CORRECTIONS),
         ]
 
 
@@ -316,17 +318,15 @@ class Part(NamedTuple):
     """One registered idea in a recipe."""
 
     stage: str
-    """explore, rewards, credit, shapings or guard."""
+    """explore, rewards, credit, shapings, guard or corrections."""
     name: str
-    method: Any
-    """The entry of the registry: settings, function, needs."""
+    method: Method[Any]
     settings: Any
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of what the episodes must hold, see `turnwise.algorithms.needs`."""
-        needs = self.method.needs
-        return tuple(needs(self.settings)) if callable(needs) else tuple(needs)
+        return self.method.needs_with(self.settings)
 
 
 def _terms(stage: str, terms: Mapping[str, Any], registry: Mapping[str, Any]) -> list[Part]:

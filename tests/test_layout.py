@@ -20,7 +20,7 @@ LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
 RANKS = {"records": 0, "parquet": 0, "configs": 0, "envs": 1, "agents": 2, "kernels": 2, "algorithms": 3}
 FACE = 4
 PURE = re.compile(
-    r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks|guards|corrections|shaping|rewards)(\.|$)"
+    r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks|method|guards|corrections|shaping|rewards)(\.|$)"
 )
 PURE_MAY = {"torch", "numpy"}
 ENVS_MAY_NOT = {"torch", "transformers", "vllm", "triton", "hydra", "omegaconf", "typer"}

@@ -6,9 +6,6 @@ Every way has a frozen settings record and one function of one signature,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 from turnwise.algorithms.explore import (
     arpo,
     demonstrate,
@@ -21,27 +18,19 @@ from turnwise.algorithms.explore import (
 )
 from turnwise.algorithms.explore.branching import BranchingSettings
 from turnwise.algorithms.explore.ground import Exploration, Ground
+from turnwise.algorithms.method import Method
 
-__all__ = ["EXPLORERS", "Exploration", "Explorer", "Ground"]
-
-
-class Explorer(NamedTuple):
-    """A way of sampling: its settings record and its function."""
-
-    settings: type[Any]
-    function: Callable[..., Exploration]
-    needs: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
-    """Names out of `turnwise.algorithms.needs.NEEDS`, or a function of the settings that gives them."""
+__all__ = ["EXPLORERS", "Exploration", "Ground"]
 
 
-EXPLORERS: dict[str, Explorer] = {
-    "independent": Explorer(independent.IndependentSettings, independent.explore),
-    "dynamic": Explorer(dynamic.DynamicSettings, dynamic.explore, ("groups",)),
-    "demonstrate": Explorer(demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution")),
-    "arpo": Explorer(BranchingSettings, arpo.explore, ("groups", "topk_entropy")),
-    "aepo": Explorer(arpo.AEPOSettings, arpo.explore, ("groups", "topk_entropy")),
-    "spo_chain": Explorer(spo_chain.SPOChainExploreSettings, spo_chain.explore),
-    "spo_tree": Explorer(spo_tree.SPOTreeExploreSettings, spo_tree.explore),
-    "pav": Explorer(pav.PAVExploreSettings, pav.explore),
-    "windows": Explorer(windows.WindowsSettings, windows.explore),
+EXPLORERS: dict[str, Method[Exploration]] = {
+    "independent": Method(independent.IndependentSettings, independent.explore),
+    "dynamic": Method(dynamic.DynamicSettings, dynamic.explore, ("groups",)),
+    "demonstrate": Method(demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution")),
+    "arpo": Method(BranchingSettings, arpo.explore, ("groups", "topk_entropy")),
+    "aepo": Method(arpo.AEPOSettings, arpo.explore, ("groups", "topk_entropy")),
+    "spo_chain": Method(spo_chain.SPOChainExploreSettings, spo_chain.explore),
+    "spo_tree": Method(spo_tree.SPOTreeExploreSettings, spo_tree.explore),
+    "pav": Method(pav.PAVExploreSettings, pav.explore),
+    "windows": Method(windows.WindowsSettings, windows.explore),
 }

@@ -6,44 +6,27 @@ needs of the batch. The ratio comes ready made (see `RATIOS`): the same guard wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 from turnwise.algorithms.guards import settings
 from turnwise.algorithms.guards.inputs import LossInputs
+from turnwise.algorithms.method import Method
 
 if TYPE_CHECKING:
     from turnwise.algorithms.losses import PolicyLoss
 
-__all__ = ["GUARDS", "Guard", "LossInputs"]
+__all__ = ["GUARDS", "LossInputs"]
 
 
-class Guard(NamedTuple):
-    """A guard: its settings record, where its function is, and its needs."""
-
-    settings: type[Any]
-    place: str
-    """`module:name` in this folder: torch is loaded when the function is asked for, not before."""
-    needs: tuple[str, ...] = ()
-    """Names out of `turnwise.algorithms.needs.NEEDS`."""
-
-    @property
-    def function(self) -> Callable[..., PolicyLoss]:
-        """`guard(inputs, settings) -> PolicyLoss`."""
-        module, _, name = self.place.partition(":")
-        return cast("Callable[..., PolicyLoss]", getattr(import_module(f"{__name__}.{module}"), name))
-
-
-GUARDS: dict[str, Guard] = {
-    "clip": Guard(settings.ClipSettings, "clip:guard"),
-    "none": Guard(settings.NoneSettings, "plain:importance_weighted"),
-    "reinforce": Guard(settings.ReinforceSettings, "plain:reinforce"),
-    "cispo": Guard(settings.CISPOSettings, "cispo:guard"),
-    "topr": Guard(settings.TOPRSettings, "topr:guard"),
-    "rec": Guard(settings.RECSettings, "rec:guard"),
-    "dppo": Guard(settings.DPPOSettings, "dppo:guard"),
-    "sapo": Guard(settings.SAPOSettings, "sapo:guard"),
-    "aepo": Guard(settings.AEPOClipSettings, "aepo:guard"),
-    "hapo": Guard(settings.HAPOSettings, "hapo:guard", ("token_entropy",)),
+GUARDS: dict[str, Method[PolicyLoss]] = {
+    "clip": Method(settings.ClipSettings, f"{__name__}.clip:guard"),
+    "none": Method(settings.NoneSettings, f"{__name__}.plain:importance_weighted"),
+    "reinforce": Method(settings.ReinforceSettings, f"{__name__}.plain:reinforce"),
+    "cispo": Method(settings.CISPOSettings, f"{__name__}.cispo:guard"),
+    "topr": Method(settings.TOPRSettings, f"{__name__}.topr:guard"),
+    "rec": Method(settings.RECSettings, f"{__name__}.rec:guard"),
+    "dppo": Method(settings.DPPOSettings, f"{__name__}.dppo:guard"),
+    "sapo": Method(settings.SAPOSettings, f"{__name__}.sapo:guard"),
+    "aepo": Method(settings.AEPOClipSettings, f"{__name__}.aepo:guard"),
+    "hapo": Method(settings.HAPOSettings, f"{__name__}.hapo:guard", ("token_entropy",)),
 }

@@ -8,9 +8,7 @@ sum of its turns' rewards and of what came outside of them, and `reward_parts` s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
+from turnwise.algorithms.method import Method
 from turnwise.algorithms.rewards import (
     format,
     kl,
@@ -26,28 +24,19 @@ from turnwise.algorithms.rewards import (
 )
 from turnwise.algorithms.rewards.amounts import RewardResult
 
-__all__ = ["REWARDS", "Reward", "RewardResult"]
+__all__ = ["REWARDS", "RewardResult"]
 
 
-class Reward(NamedTuple):
-    """A reward term: its settings record and its function."""
-
-    settings: type[Any]
-    function: Callable[..., RewardResult]
-    needs: tuple[str, ...] = ()
-    """Names out of `turnwise.algorithms.needs.NEEDS`."""
-
-
-REWARDS: dict[str, Reward] = {
-    "overlong": Reward(overlong.OverlongSettings, overlong.reward),
-    "format": Reward(format.FormatSettings, format.reward),
-    "tool_bonus": Reward(tool_bonus.ToolBonusSettings, tool_bonus.reward, ("tool_calls",)),
-    "kl": Reward(kl.KLSettings, kl.reward, ("train_logprobs", "reference_logprobs")),
-    "length": Reward(length.LengthSettings, length.reward),
-    "normalise": Reward(normalise.NormaliseSettings, normalise.reward),
-    "par": Reward(par.PARSettings, par.reward, ("reference_returns",)),
-    "toolrl": Reward(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
-    "pav": Reward(pav.PAVSettings, pav.reward, ("branches",)),
-    "sparse": Reward(sparse.SparseSettings, sparse.reward),
-    "scale": Reward(scale.ScaleSettings, scale.reward),
+REWARDS: dict[str, Method[RewardResult]] = {
+    "overlong": Method(overlong.OverlongSettings, overlong.reward),
+    "format": Method(format.FormatSettings, format.reward),
+    "tool_bonus": Method(tool_bonus.ToolBonusSettings, tool_bonus.reward, ("tool_calls",)),
+    "kl": Method(kl.KLSettings, kl.reward, ("train_logprobs", "reference_logprobs")),
+    "length": Method(length.LengthSettings, length.reward),
+    "normalise": Method(normalise.NormaliseSettings, normalise.reward),
+    "par": Method(par.PARSettings, par.reward, ("reference_returns",)),
+    "toolrl": Method(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
+    "pav": Method(pav.PAVSettings, pav.reward, ("branches",)),
+    "sparse": Method(sparse.SparseSettings, sparse.reward),
+    "scale": Method(scale.ScaleSettings, scale.reward),
 }

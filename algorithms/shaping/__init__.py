@@ -6,25 +6,16 @@ A recipe applies them in its order. Every shaping has a frozen settings record, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 from turnwise.algorithms.credit.episodes import TurnCredit
+from turnwise.algorithms.method import Method
 from turnwise.algorithms.shaping import aspo_tool, entropy_aware
 
-__all__ = ["SHAPINGS", "Shaping"]
+__all__ = ["SHAPINGS"]
 
 
-class Shaping(NamedTuple):
-    """A shaping: its settings record and its function."""
-
-    settings: type[Any]
-    function: Callable[..., tuple[TurnCredit, Mapping[str, float]]]
-    needs: tuple[str, ...] = ()
-    """Names out of `turnwise.algorithms.needs.NEEDS`."""
-
-
-SHAPINGS: dict[str, Shaping] = {
-    "aspo_tool": Shaping(aspo_tool.ASPOToolSettings, aspo_tool.shape, ("groups", "tool_calls")),
-    "entropy_aware": Shaping(entropy_aware.EntropyAwareSettings, entropy_aware.shape, ("token_entropy",)),
+SHAPINGS: dict[str, Method[tuple[TurnCredit, Mapping[str, float]]]] = {
+    "aspo_tool": Method(aspo_tool.ASPOToolSettings, aspo_tool.shape, ("groups", "tool_calls")),
+    "entropy_aware": Method(entropy_aware.EntropyAwareSettings, entropy_aware.shape, ("token_entropy",)),
 }

@@ -20,10 +20,12 @@ def test_defaults_are_spelled_out() -> None:
         ("explore", "independent"),
         ("credit", "gae"),
         ("guard", "clip"),
+        ("corrections", "tis"),
+        ("corrections", "veto"),
     ]
     assert found["parts"][1]["settings"]["lam"] == 0.95
     assert found["parts"][2]["settings"] == {"low": 0.2, "high": 0.2, "dual": None}
-    assert found["corrections"] == {"tis": {"cap": 3.0}, "veto": {"threshold": 0.0001}}
+    assert [part["settings"] for part in found["parts"][3:]] == [{"cap": 3.0}, {"threshold": 0.0001}]
     assert found["critic"]["kind"] == "own"
 
 
