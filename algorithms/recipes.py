@@ -301,7 +301,7 @@ class AlgorithmSettings:
         return build(CREDITS[self.credit].settings, self.credit_settings, "algorithm.credit_settings")
 
     def parts(self) -> list[Part]:
-        """Explorer, rewards, credit, shapings, guard and corrections, in the order of a step, each with its settings."""
+        """Explorer, rewards, credit, shapings, guard, corrections: in the order of a step, each with its settings."""
         explorer, credit, guard = EXPLORERS[self.explore], CREDITS[self.credit], GUARDS[self.objective.guard]
         explore = build(explorer.settings, self.explore_settings, "algorithm.explore_settings")
         return [
