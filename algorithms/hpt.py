@@ -136,20 +136,6 @@ def luffy_slope(pi: float, gamma: float = 0.1) -> float:
     return gamma / (pi + gamma) ** 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HPTSettings:
-    """Settings of the gate between rollouts and demonstration."""
-
-    gate_count: int = 0
-    """A task with this many solved rollouts or fewer learns from its demonstration; at least 0."""
-    demonstration_weight: float = 1.0
-    """Weight of a demonstration's mean negative log-likelihood per token against the loss of rollouts, at least 0."""
-
-    def __post_init__(self) -> None:
-        require_between("gate_count", self.gate_count, 0)
-        require_between("demonstration_weight", self.demonstration_weight, 0.0)
-
-
 class Gate(NamedTuple):
     """What a task learns from; the loss is `rollouts` L_RL + `demonstration` L_SFT."""
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from turnwise.algorithms.guards import GUARDS, LossInputs
 from turnwise.algorithms.hpt import (
     ESTIMATORS,
-    HPTSettings,
     Token,
     UnifiedSettings,
     estimate,
@@ -88,8 +87,6 @@ def test_refusals() -> None:
         gate(9, 8)
     with pytest.raises(ValueError, match="rollouts is a finite number"):
         gate(0, 0)
-    with pytest.raises(ValueError, match="gate_count"):
-        HPTSettings(gate_count=-1)
     with pytest.raises(ValueError, match="luffy_gamma"):
         UnifiedSettings(luffy_gamma=0.0)
     assert set(ESTIMATORS) == {"sft", "reinforce", "ppo", "grpo", "cispo", "gspo", "srft_offline", "luffy"}
