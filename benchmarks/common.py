@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from turnwise.algorithms.reporting.provenance import commit, machine
+
+__all__ = ["command", "commit", "machine", "print_table", "save_result"]
 
 Row = Mapping[str, Any]
 
@@ -39,39 +39,6 @@ def command() -> str:
     return shlex.join(["python", str(shown), *sys.argv[1:]])
 
 
-def commit() -> str | None:
-    """The checked-out commit, with `+changes` where the working tree differs from it; None outside a repository."""
-    here = Path(__file__).resolve().parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=here, capture_output=True).returncode
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head.stdout.strip() + ("+changes" if dirty else "")
-
-
-def machine(packages: Sequence[str]) -> dict[str, Any]:
-    """Processor, cores, load when it is asked, Python, and the versions of the packages that matter."""
-    return {
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "load_1_min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in packages},
-    }
-
-
-def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """Print the columns of the rows, numbers to the right, large ones with thousands marked."""
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
@@ -91,10 +58,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

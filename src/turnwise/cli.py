@@ -18,6 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+bench = typer.Typer(help="Benchmarks that train.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True}
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 
@@ -181,6 +183,33 @@ def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
 
     with _plain_errors():
         typer.echo(f"report: {write_report(run)}")
+
+
+@bench.command("learn")
+def bench_learn(
+    quick: Annotated[bool, typer.Option("--quick", help="One seed and fewer tokens: ten minutes.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs; the same again goes on.", metavar="DIR")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at a time.")] = 2,
+    only: Annotated[list[str] | None, typer.Option(help="A task; may be given several times.", metavar="TASK")] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds, such as 0,1,2.", metavar="LIST")] = "",
+    table: Annotated[Path | None, typer.Option(help="Another table, as configs/bench_learn.yaml.")] = None,
+    result: Annotated[Path | None, typer.Option(help="Result file, JSON.", metavar="FILE")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder of the pictures.", metavar="DIR")] = None,
+) -> None:
+    """Compare methods at equal tokens: turnwise bench learn --jobs 2
+
+    Trains every method on every task with every seed, and says which published claims were seen. A table that was
+    stopped goes on. The whole one writes benchmarks/results/learn.json and docs/learn_TASK.png where there are such
+    folders, any other one into the folder of its runs.
+    """
+    from turnwise.algorithms.bench.learn import learn, places, read_seeds
+    from turnwise.algorithms.bench.learn import table as read_table
+
+    with _plain_errors():
+        whole = not (quick or only or seeds or table)
+        runs, found, drawn = places(out, result, pictures, whole=whole, quick=quick)
+        chosen = read_table(table).narrowed(only or (), read_seeds(seeds), quick=quick)
+        learn(chosen, runs, found, drawn, at_once=jobs, quick=quick, say=typer.echo)
 
 
 @app.command(context_settings=_FORWARDED, add_help_option=False)
