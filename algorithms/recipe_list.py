@@ -48,6 +48,7 @@ class Recipe:
         said = {
             f"groups of {recipe.group_size}": recipe.group_size > 1,
             f"critic {recipe.critic.kind}": recipe.critic.kind != "none",
+            "replay": recipe.replay.turns > 0,
             "noise on the layers": recipe.noise is not None,
             "curriculum": self.curriculum,
         }
@@ -72,6 +73,7 @@ class Recipe:
             "parts": self.parts(),
             "group_size": recipe.group_size,
             "critic": recipe.critic.kind,
+            "replay": recipe.replay.turns > 0,
             "noise": recipe.noise is not None,
             "curriculum": self.curriculum,
             "needs": self.needs(),

@@ -78,6 +78,7 @@ def test_parts_and_needs_of_recipes_of_every_kind(recipes: dict[str, dict[str, A
         "shared",
         "none",
     )
+    assert [name for name, recipe in recipes.items() if recipe["replay"]] == ["spo_tree"]
     assert [name for name, recipe in recipes.items() if recipe["noise"]] == ["alp"]
     assert [name for name, recipe in recipes.items() if recipe["curriculum"]] == ["sec"]
 
