@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from turnwise.agents.context import ChatContext
-from turnwise.algorithms.answers import Question, answer_logprobs
+from turnwise.algorithms.answers import Question, answer_logprobs, spelled
 from turnwise.algorithms.batch import Batch, Sample, in_batch_order, pack_samples, samples_of
 from turnwise.algorithms.credit.episodes import is_finished, is_trained
 from turnwise.algorithms.learner import Learner
@@ -35,6 +35,7 @@ def annotate(
     *,
     name: str,
     answer_prefix: str,
+    answer_suffix: str = "",
 ) -> list[Episode]:
     """The episodes with what is `wanted` (out of ANNOTATED) in every turn of the agent called `name`.
 
@@ -48,7 +49,7 @@ def annotate(
     if wanted & (SCORED | VALUED):
         _examine(episodes, learner, context, wanted, name, changes, ends)
     if "answer_logprob" in wanted:
-        _ask_for_answers(episodes, learner, context, name, answer_prefix, changes)
+        _ask_for_answers(episodes, learner, context, name, (answer_prefix, answer_suffix), changes)
     if not changes:
         return list(episodes)
     return [_changed(episode, index, changes, ends.get(index)) for index, episode in enumerate(episodes)]
@@ -157,7 +158,7 @@ def _ask_for_answers(
     learner: Learner,
     context: ChatContext,
     name: str,
-    answer_prefix: str,
+    answer_form: tuple[str, str],
     changes: Changes,
 ) -> None:
     places, questions = [], []
@@ -168,7 +169,7 @@ def _ask_for_answers(
             mine = [i for i, turn in enumerate(episode.turns) if turn.seat == seat and is_trained(episode, turn, name)]
             if mine:
                 places.append([(index, place) for place in mine])
-                questions.append(_question(episode, mine, context, answer_prefix))
+                questions.append(_question(episode, mine, context, answer_form))
     with learner.clock.running():
         found = answer_logprobs(
             learner.model, questions, temperature=learner.temperature, pad_id=context.tokenizer.pad_token_id
@@ -178,10 +179,11 @@ def _ask_for_answers(
             changes.setdefault(place, {})["answer_logprob"] = nats
 
 
-def _question(episode: Episode, mine: Sequence[int], context: ChatContext, prefix: str) -> Question:
+def _question(episode: Episode, mine: Sequence[int], context: ChatContext, form: tuple[str, str]) -> Question:
     if episode.ground_truth is None:
         raise ValueError(
             f"an answer's log-prob needs the answer: episode {episode.id!r} of {episode.env_id} has no ground truth"
         )
     prompts = tuple(episode.turns[place].prompt_ids for place in mine)
-    return Question(prompts, context.encode(prefix), context.encode(episode.ground_truth))
+    before, after = form
+    return Question(prompts, *spelled(context.encode, context.decode, before, episode.ground_truth, after))

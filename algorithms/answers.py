@@ -2,12 +2,13 @@
 
 All turns of one seat share a growing transcript. So one row holds the longest transcript once and, behind it, one
 copy of the answer per turn; a mask lets each copy see only what stood in its own prompt. The answer's place is known
-because its three parts (prompt, prefix, answer) are token ids that are put together, never text that is cut up again.
+because its three parts (prompt, prefix, answer) are token ids that are put together. Prefix and answer are spelled as
+the policy itself would spell them: a reply is encoded whole, and parted where its tokens end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,26 @@ class _Row:
     @property
     def width(self) -> int:
         return len(self.trunk) + len(self.lengths) * (len(self.prefix) + len(self.answer))
+
+
+def spelled(
+    encode: Callable[[str], Ids], decode: Callable[[Ids], str], before: str, answer: str, after: str
+) -> tuple[Ids, Ids]:
+    """(prefix, answer) in tokens, of the reply `before + answer + after` as it is encoded whole.
+
+    A token that begins in `before` and reaches into the answer, or begins in the answer and reaches into `after`,
+    belongs to the answer. Raises ValueError where no token is left for the prefix.
+    """
+    ids = encode(before + answer + after)
+    ends = [len(decode(ids[: count + 1])) for count in range(len(ids))]
+    start = sum(end <= len(before) for end in ends)
+    stop = 1 + sum(end < len(before + answer) for end in ends)
+    if not start:
+        raise ValueError(
+            f"an answer is scored behind a prefix of a token or more: {before!r} and the beginning of {answer!r} are "
+            "one; choose a longer algorithm.answer_prefix"
+        )
+    return ids[:start], ids[start:stop]
 
 
 @torch.no_grad()

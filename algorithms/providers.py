@@ -49,6 +49,7 @@ class Providers:
             needs & ANNOTATED,
             name=self._name,
             answer_prefix=self._recipe.answer_prefix,
+            answer_suffix=self._recipe.answer_suffix,
         )
         if "reference_returns" in needs and self._frozen is not None:
             found = with_reference_returns(found, self._frozen.collect)

@@ -259,6 +259,8 @@ class AlgorithmSettings:
     """Episodes that share one task and seed (GRPO, RLOO)."""
     answer_prefix: str = "<answer>"
     """What stands before the right answer where its log-prob is asked for."""
+    answer_suffix: str = "</answer>"
+    """What stands behind it: with both the answer is spelled in tokens as in a reply."""
     objective: Objective = Objective()
     critic: Critic = Critic()
     noise: LayerNoiseSettings | None = None

@@ -76,7 +76,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def train_apart(folder: Path, overrides: Sequence[str]) -> str | None:
-    """`turnwise train` in a process of its own: a new run, or on where one was stopped there; why it failed, or None."""
+    """`turnwise train` in a process of its own: a new run, or one that goes on; why it failed, or None."""
     started = (folder / CONFIG).exists()
     words = ["--resume", str(folder)] if started else [*overrides, f"run_dir={folder}"]
     return run_apart("train", *words)

@@ -14,7 +14,11 @@ from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.records import Episode
 
-CONTEXT: Any = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=0), encode=lambda text: tuple(map(ord, text)))
+CONTEXT: Any = SimpleNamespace(
+    tokenizer=SimpleNamespace(pad_token_id=0),
+    encode=lambda text: tuple(map(ord, text)),
+    decode=lambda ids: "".join(map(chr, ids)),
+)
 ALL = frozenset({"train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values"})
 
 

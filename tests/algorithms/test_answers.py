@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from turnwise.algorithms.answers import Question, answer_logprobs
+from turnwise.algorithms.answers import Question, answer_logprobs, spelled
 
 Forward = Callable[..., torch.Tensor]
 PREFIX, ANSWER = (5, 6), (7, 8, 9)
@@ -50,3 +50,24 @@ def test_a_temperature_flattens(new_model: Callable[..., Any]) -> None:
 def test_empty_parts_are_refused(question: Question, new_model: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="at least one token each"):
         answer_logprobs(new_model(), [question], temperature=1.0, pad_id=0)
+
+
+def test_an_answer_is_spelled_as_in_a_reply() -> None:
+    # A tokenizer that makes one token of " hall]": the answer alone, "hall", would be another one.
+    words = {"[answer": 1, " hall]": 2, "[": 3, "answer hall]": 4}
+    texts = {number: word for word, number in words.items()}
+
+    def encode(text: str) -> tuple[int, ...]:
+        return {"[answer hall]": (1, 2), "[x hall]": (3, 4)}[text]
+
+    def decode(ids: tuple[int, ...]) -> str:
+        return "".join(texts[number] for number in ids)
+
+    assert spelled(encode, decode, "[answer ", "hall", "]") == ((1,), (2,))
+    with pytest.raises(ValueError, match="choose a longer algorithm"):
+        spelled(lambda text: (2,), decode, " ", "hall", "]")
+
+
+def test_characters_as_tokens_part_where_the_answer_begins_and_ends() -> None:
+    parts = spelled(lambda text: tuple(map(ord, text)), lambda ids: "".join(map(chr, ids)), "<a>", "42", "</a>")
+    assert parts == (tuple(map(ord, "<a>")), tuple(map(ord, "42")))
