@@ -29,6 +29,7 @@ Result = Mapping[str, Any]
 
 def claims(result: Result) -> Iterator[str]:
     """Markdown: where the figures come from, and the verdict on each claim, at the end and from the whole curve."""
+    yield "## What was seen\n"
     seeds = ", ".join(map(str, result["seeds"]))
     form = "the quick form: one seed or few tokens, no verdicts to rely on" if result["quick"] else f"seeds {seeds}"
     yield f"`{result['command']}`, commit `{result['commit'][:10]}`, {result['machine']['cpu']}; {form}."
@@ -44,6 +45,7 @@ def claims(result: Result) -> Iterator[str]:
 
 def tasks(result: Result, titles: Mapping[str, str]) -> Iterator[str]:
     """Markdown: a heading, a picture and a table for every task that was run."""
+    yield "## Task by task\n"
     for name in dict.fromkeys(row["task"] for row in result["methods"] if row["runs"]):
         rows = [row for row in result["methods"] if row["task"] == name and row["runs"]]
         figure = rows[0]["figure"]
