@@ -18,6 +18,13 @@ class Method(NamedTuple, Generic[Result]):
     """The function, or `module:name` of one that loads torch: it is imported when it is asked for, not before."""
     needs: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     """Names out of `turnwise.algorithms.needs.NEEDS`, or a function from the settings to them."""
+    fills: tuple[str, ...] = ()
+    """Needs of the parts after it that it meets."""
+    check: Callable[[Any, int, int], None] | None = None
+    """`check(settings, group_size, entropy_tokens)` raises ValueError where they do not go together; entropy_tokens:
+    how many first tokens of a reply the entropy is recorded of."""
+    players: Callable[[Any], tuple[str, ...]] | None = None
+    """From the settings to the agents that they call upon, besides the learner."""
 
     @property
     def function(self) -> Callable[..., Result]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.recipes import AlgorithmSettings, Part
 from turnwise.envs.core import TextGame
+from turnwise.envs.history import WithHistory
 from turnwise.envs.registry import GAMES, make_game
 from turnwise.envs.requirements import MissingDependency
+from turnwise.envs.tools.game import ToolGame
 
 MOST_NAMED = 6
 """Environments that a refusal names."""
@@ -24,6 +27,12 @@ class Need:
     """Whether a game gives it; None where it does not depend on the game."""
 
 
+def _has_tools(game: TextGame) -> bool:
+    """Also where the tools come with each episode."""
+    inner = game.game if isinstance(game, WithHistory) else game
+    return bool(game.tools()) or (isinstance(inner, ToolGame) and inner.brings_tools)
+
+
 NEEDS: dict[str, Need] = {
     "groups": Need("several episodes of one task and seed (group_size)"),
     "anchor": Need("a canonical key of the state before each turn", lambda game: game.has_anchor),
@@ -31,11 +40,9 @@ NEEDS: dict[str, Need] = {
     "answer_logprob": Need("the log-prob of the right answer before each turn"),
     "dense_rewards": Need("rewards before the last turn", lambda game: game.dense_rewards),
     "several_seats": Need("a game of several seats", lambda game: len(game.seats) > 1),
-    "one_seat": Need("a game of one seat", lambda game: len(game.seats) == 1),
     "solution": Need("a solution to show", lambda game: game.has_solution),
-    "tool_calls": Need("tools to call", lambda game: bool(game.tools())),
-    "reference_calls": Need("the tool calls of a solution", lambda game: bool(game.tools()) and game.has_solution),
-    "clone": Need("states that can be copied", lambda game: game.can_clone),
+    "tool_calls": Need("tools to call", _has_tools),
+    "reference_calls": Need("the tool calls of a solution", lambda game: _has_tools(game) and game.has_solution),
     "branches": Need("values of states by playing on from them"),
     "values": Need("a critic"),
     "token_values": Need("a critic"),
@@ -63,13 +70,18 @@ def require_fit(algorithm: AlgorithmSettings, game: TextGame, env_id: str) -> No
     """Raises Unfit, naming the part, the environment and others that can, unless the recipe fits game and run."""
     for part in algorithm.parts():
         for need in part.needs:
-            given = NEEDS[need].of_game
-            if given is not None and not given(game):
-                raise Unfit(
-                    f"{_called(part)} needs {NEEDS[need].text}, which {env_id} does not have; "
-                    f"environments that do: {', '.join(able(given, env_id)) or 'none that is installed'}"
-                )
+            require_given(need, game, env_id, f"recipe {algorithm.name}: {_called(part)}")
     _require_run(algorithm)
+
+
+def require_given(need: str, game: TextGame, env_id: str, who: str) -> None:
+    """Raises Unfit, with `who` needs it and which environments can, unless a game gives what is needed."""
+    given = NEEDS[need].of_game
+    if given is not None and not given(game):
+        raise Unfit(
+            f"{who} needs {NEEDS[need].text}, which {env_id} does not have; "
+            f"environments that do: {', '.join(able(given, env_id)) or 'none that is installed'}"
+        )
 
 
 def _require_run(algorithm: AlgorithmSettings) -> None:
@@ -82,10 +94,11 @@ def _require_run(algorithm: AlgorithmSettings) -> None:
                 f"{_called(part)} compares episodes of one group: set algorithm.group_size to 2 or more, "
                 f"got {algorithm.group_size}"
             )
-        if "branches" in part.needs and algorithm.explore == "independent":
+        if "branches" in part.needs and "branches" not in EXPLORERS[algorithm.explore].fills:
+            filling = ", ".join(name for name, entry in EXPLORERS.items() if "branches" in entry.fills)
             raise Unfit(
-                f"{_called(part)} needs {NEEDS['branches'].text}: set algorithm.explore to a way of sampling that "
-                "branches (spo_chain, spo_tree, pav), got independent"
+                f"{_called(part)} needs {NEEDS['branches'].text}: set algorithm.explore to {filling}, "
+                f"got {algorithm.explore}"
             )
     if algorithm.critic.kind != "none" and not {"values", "token_values"} & needs_of(algorithm):
         raise Unfit(

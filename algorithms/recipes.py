@@ -298,6 +298,10 @@ class AlgorithmSettings:
                 "a critic's targets are not kept with replayed turns: set critic.kind=none or replay.turns=0"
             )
 
+    def explore_record(self) -> Any:
+        """The settings record of the way of sampling."""
+        return build(EXPLORERS[self.explore].settings, self.explore_settings, "algorithm.explore_settings")
+
     def credit_record(self) -> Any:
         """The settings record of the credit method."""
         return build(CREDITS[self.credit].settings, self.credit_settings, "algorithm.credit_settings")
@@ -305,9 +309,8 @@ class AlgorithmSettings:
     def parts(self) -> list[Part]:
         """Explorer, rewards, credit, shapings, guard, corrections: in the order of a step, each with its settings."""
         explorer, credit, guard = EXPLORERS[self.explore], CREDITS[self.credit], GUARDS[self.objective.guard]
-        explore = build(explorer.settings, self.explore_settings, "algorithm.explore_settings")
         return [
-            Part("explore", self.explore, explorer, explore),
+            Part("explore", self.explore, explorer, self.explore_record()),
             *_terms("rewards", self.rewards, REWARDS),
             Part("credit", self.credit, credit, self.credit_record()),
             *_terms("shapings", self.shapings, SHAPINGS),

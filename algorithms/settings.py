@@ -16,6 +16,7 @@ from turnwise.agents.tiny import TinyModel
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.curriculum import CurriculumSettings
 from turnwise.algorithms.games import GameSettings, require_game
+from turnwise.algorithms.needs import NEEDS, able
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
 from turnwise.envs.core import TextGame, Unsupported
@@ -221,9 +222,11 @@ class RunSettings:
             if games % seats:
                 raise ValueError(f"evaluation.{name} is a multiple of {seats}, the seats of {env_id}: got {games}")
         if seats < 2 and self.agent.opponent != "self":
+            several = NEEDS["several_seats"].of_game
+            assert several is not None
             raise ValueError(
                 f"agent.opponent={self.agent.opponent} needs games of several seats: {env_id} has one; "
-                "set agent.opponent=self"
+                f"set agent.opponent=self, or choose an environment that has: {', '.join(able(several, env_id))}"
             )
 
     def share_done(self, steps: int, tokens: int) -> float:

@@ -26,11 +26,13 @@ __all__ = ["EXPLORERS", "Exploration", "Ground"]
 EXPLORERS: dict[str, Method[Exploration]] = {
     "independent": Method(independent.IndependentSettings, independent.explore),
     "dynamic": Method(dynamic.DynamicSettings, dynamic.explore, ("groups",)),
-    "demonstrate": Method(demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution")),
-    "arpo": Method(BranchingSettings, arpo.explore, ("groups", "topk_entropy")),
-    "aepo": Method(arpo.AEPOSettings, arpo.explore, ("groups", "topk_entropy")),
-    "spo_chain": Method(spo_chain.SPOChainExploreSettings, spo_chain.explore),
+    "demonstrate": Method(
+        demonstrate.DemonstrateSettings, demonstrate.explore, ("groups", "solution"), players=demonstrate.players
+    ),
+    "arpo": Method(BranchingSettings, arpo.explore, ("groups", "topk_entropy"), check=arpo.check),
+    "aepo": Method(arpo.AEPOSettings, arpo.explore, ("groups", "topk_entropy"), check=arpo.check),
+    "spo_chain": Method(spo_chain.SPOChainExploreSettings, spo_chain.explore, fills=("branches",)),
     "spo_tree": Method(spo_tree.SPOTreeExploreSettings, spo_tree.explore),
-    "pav": Method(pav.PAVExploreSettings, pav.explore),
+    "pav": Method(pav.PAVExploreSettings, pav.explore, fills=("branches",), players=pav.players),
     "windows": Method(windows.WindowsSettings, windows.explore),
 }

@@ -17,6 +17,7 @@ from turnwise.algorithms.explore.branching import (
     Growth,
     QuestionTree,
     grow_round,
+    require_budget,
     root_budget,
     segment_entropy,
 )
@@ -33,6 +34,13 @@ class AEPOSettings(BranchingSettings):
 
     rule: str = "aepo"
     """As in `BranchingSettings`."""
+
+
+def check(settings: BranchingSettings, group_size: int, entropy_tokens: int) -> None:
+    """Raises ValueError where a group is smaller than its roots, or fewer entropies are recorded than are summed."""
+    if not settings.dynamic_roots:
+        require_budget(group_size, settings.roots)
+    _require_entropies(settings, entropy_tokens)
 
 
 def explore(
@@ -78,12 +86,7 @@ class Gauge:
     def __init__(self, ground: Ground, settings: BranchingSettings) -> None:
         """Raises ValueError where the learner's sampling does not record the entropies that are needed."""
         agent: Any = ground.rollout.agents[ground.learner]
-        recorded = agent.sampling.entropy_tokens
-        if recorded < settings.first_k:
-            raise ValueError(
-                f"forks are decided by the entropy of a reply's first {settings.first_k} tokens, and the engine "
-                f"records {recorded}: set agent.sampling.entropy_tokens to {settings.first_k} or more, or lower first_k"
-            )
+        _require_entropies(settings, agent.sampling.entropy_tokens)
         self.ground, self.settings = ground, settings
         self._vocabulary = len(agent.context.tokenizer)
 
@@ -125,6 +128,16 @@ class Question:
         for growth in growths:
             plan, source = self.plans[growth.path], growth.source
             self.live[growth.path] = rollout.seat(plan) if source is None else rollout.fork(self.live[source], plan)
+
+
+def _require_entropies(settings: BranchingSettings, recorded: int) -> None:
+    """A reply that is shorter than `first_k` counts whole; one of which too little is recorded would be misjudged."""
+    if recorded < settings.first_k:
+        raise ValueError(
+            f"forks are decided by the entropy of a reply's first {settings.first_k} tokens, and the engine records "
+            f"{recorded}: set agent.sampling.entropy_tokens to {settings.first_k} or more, or lower "
+            "first_k"
+        )
 
 
 def _draws(seed: int, question: int) -> Any:

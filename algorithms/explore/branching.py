@@ -143,11 +143,7 @@ class QuestionTree:
 
     def __post_init__(self) -> None:
         self.roots = self.roots or self.settings.roots
-        if not 1 <= self.roots <= self.budget:
-            raise ValueError(
-                f"a question needs a budget (group_size) of at least its roots, and a root: got a budget of "
-                f"{self.budget} and {self.roots} roots; raise group_size or lower roots"
-            )
+        require_budget(self.budget, self.roots)
         self.paths = self.roots
 
     def grow(self, entropies: Mapping[int, float], active: Collection[int]) -> list[Growth]:
@@ -204,6 +200,15 @@ def grow_round(
         for tree, new in zip(trees, grown, strict=True):
             tree.consecutive = tree.consecutive + 1 if new else 0
     return grown
+
+
+def require_budget(budget: int, roots: int) -> None:
+    """Raises ValueError unless a question's paths are at least its roots, and it has one."""
+    if not 1 <= roots <= budget:
+        raise ValueError(
+            f"a question needs a budget (group_size) of at least its roots, and a root: got a budget of {budget} and "
+            f"{roots} roots; raise group_size or lower roots"
+        )
 
 
 def _sigmoid(value: float) -> float:

@@ -30,6 +30,11 @@ class DemonstrateSettings:
         require_between("solved_at", self.solved_at)
 
 
+def players(settings: DemonstrateSettings) -> tuple[str, ...]:
+    """The teacher."""
+    return (settings.teacher,)
+
+
 def explore(
     plans: Sequence[Plan], ground: Ground, settings: DemonstrateSettings, state: Mapping[str, Any]
 ) -> Exploration:

@@ -30,6 +30,11 @@ class PAVExploreSettings:
         require_choice("unfinished", self.unfinished, UNFINISHED)
 
 
+def players(settings: PAVExploreSettings) -> tuple[str, ...]:
+    """The prover, unless it is the learner itself."""
+    return () if settings.prover == "policy" else (settings.prover,)
+
+
 def explore(
     plans: Sequence[Plan], ground: Ground, settings: PAVExploreSettings, state: Mapping[str, Any]
 ) -> Exploration:

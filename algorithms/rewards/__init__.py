@@ -37,6 +37,6 @@ REWARDS: dict[str, Method[RewardResult]] = {
     "par": Method(par.PARSettings, par.reward, ("reference_returns",)),
     "toolrl": Method(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
     "pav": Method(pav.PAVSettings, pav.reward, ("branches",)),
-    "sparse": Method(sparse.SparseSettings, sparse.reward),
+    "sparse": Method(sparse.SparseSettings, sparse.reward, ("dense_rewards",)),
     "scale": Method(scale.ScaleSettings, scale.reward),
 }

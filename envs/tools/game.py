@@ -65,7 +65,7 @@ class ToolGame(TextGame):
     `<search>text</search>` for a tool of one text) or gives the answer, `<answer>...</answer>` or a boxed one; calls go
     first. Reward: the verdict on the answer, less the cost of every call. A reply with neither, or with a call that no
     tool takes, is illegal; a tool that fails says so in its response. draw: gives each episode its problem;
-    answers_known: each of them with its right answer.
+    answers_known: each of them with its right answer; brings_tools: each of them with tools of its own.
     Raises ValueError where two tools have one name, or `fenced` names none.
     """
 
@@ -81,9 +81,11 @@ class ToolGame(TextGame):
         levels: tuple[str, ...] = (),
         can_clone: bool = True,
         answers_known: bool = True,
+        brings_tools: bool = False,
     ) -> None:
         self.has_ground_truth = self.has_solution = answers_known
         self.draw, self.rules, self.levels, self.can_clone = draw, rules or ToolRules(), levels, can_clone
+        self.brings_tools = brings_tools
         self._shared = tuple(tools)
         self._tools: dict[str, Tool] = {}
         self._equip(())

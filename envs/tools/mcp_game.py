@@ -69,7 +69,7 @@ def mcp_game(
     known = () if tasks is None else read_tasks(tasks)
     draw = McpTasks(link=link, tasks=known, level=level, anew=share == "episode")
     rules = ToolRules.of(prompt, PROMPTS, turns=turns)
-    return ToolGame(draw, rules=rules, levels=tuple(LEVELS) if tasks is None else ())
+    return ToolGame(draw, rules=rules, levels=tuple(LEVELS) if tasks is None else (), brings_tools=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

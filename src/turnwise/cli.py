@@ -53,6 +53,7 @@ def train(
     settings.
     """
     from turnwise.algorithms.compose import compose, dump_config, load_config, run_settings
+    from turnwise.algorithms.fit import require_fitting_games
     from turnwise.algorithms.sweep import run_sweep, sweep_of
 
     with _plain_errors():
@@ -63,6 +64,8 @@ def train(
         config = compose(ctx.args)
         settings = run_settings(config)
         sweep = sweep_of(config)
+        if sweep is None:
+            require_fitting_games(settings)  # a sweep's runs ask for themselves
         if dry_run:
             return typer.echo(dump_config(config))
         if sweep is not None:
