@@ -80,27 +80,35 @@ def effective_reward(value: float, advantage: float, alpha: float) -> float:
     return value + alpha * advantage
 
 
-def reward(
-    episodes: Sequence[Episode], state: Mapping[str, Any], settings: PAVSettings, learner: str = "policy"
-) -> RewardResult:
-    """Add alpha times the prover's advantage to every turn of the learner's seats. The state is always {}.
+def progress(episode: Episode, seat: str, settings: PAVSettings) -> dict[int, float]:
+    """alpha times the prover's advantage of every turn of a seat, by index of the turn, in task units.
 
     `Turn.value` is the prover's, for example the mean of its rollouts from the state before the turn. At the end of a
     seat's play there is nothing more to come, so that the last turn's advantage is what it paid less its value.
 
     Raises: ValueError where a turn, or with `bootstrap` a truncated episode, lacks its value.
     """
+    turns = own_turns(episode, seat)
+    if not turns:
+        return {}
+    values = [_value(episode, index) for index in turns]
+    if settings.best_of is not None:
+        values = best_of_k(values, settings.best_of).tolist()
+    rewards = [episode.turns[index].reward for index in turns]
+    advantages = step_advantages([*values, _end(episode, seat, settings)], rewards)
+    return dict(zip(turns, (settings.alpha * advantages).tolist(), strict=True))
+
+
+def reward(
+    episodes: Sequence[Episode], state: Mapping[str, Any], settings: PAVSettings, learner: str = "policy"
+) -> RewardResult:
+    """Add `progress` to every turn of the learner's seats. The state is always {}.
+
+    Raises: ValueError where a turn, or with `bootstrap` a truncated episode, lacks its value.
+    """
 
     def extras(episode: Episode, seat: str) -> Extras:
-        turns = own_turns(episode, seat)
-        if not turns:
-            return {"pav": Extra()}
-        values = [_value(episode, index) for index in turns]
-        if settings.best_of is not None:
-            values = best_of_k(values, settings.best_of).tolist()
-        rewards = [episode.turns[index].reward for index in turns]
-        advantages = step_advantages([*values, _end(episode, seat, settings)], rewards)
-        return {"pav": Extra(dict(zip(turns, (settings.alpha * advantages).tolist(), strict=True)))}
+        return {"pav": Extra(progress(episode, seat, settings))}
 
     changed, metrics = add_to_learner(episodes, learner, extras)
     return RewardResult(changed, {}, metrics)
