@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,26 @@ def test_tokens_and_answered_replies_are_counted_without_copies() -> None:
     assert rollout.answered == 3  # the second look-up of each; the answers end the games
     rollout.release(table_)
     rollout.release(twin)
+
+
+def test_solved_is_the_share_of_episodes_that_earned_everything() -> None:
+    from turnwise.agents.rollout import Rollout, plans
+    from turnwise.agents.scripted import scripted_agent
+    from turnwise.algorithms.evaluation.measure import return_figures
+
+    dense = {"dense": True}  # half is paid for the key
+    games = [
+        *_played(scripted_agent("expert"), dense, Rollout, plans, 3),
+        *_played(scripted_agent("random"), dense, Rollout, plans, 1),
+    ]
+    games[-1] = replace(games[-1], returns={"player_0": 0.5})
+    found = return_figures(games)
+    assert (found["solved_rate"], found["mean_return"]) == (0.75, 0.875)
+
+
+def _played(agent: Any, kwargs: dict[str, Any], rollout: Any, plans: Any, games: int) -> list[Any]:
+    seats = {"player_0": agent.name}
+    return rollout({agent.name: agent}).collect(plans("game", "KeyDoor-LLM", kwargs, seats, range(games)))
 
 
 def _fields(plan: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Progress:
 
     total_steps: steps of the whole run. done_steps: steps that were made before, in a run that goes on. The pace is
     that since the first `update`, so that what is prepared before it does not count.
+    token_budget: where the run ends by its tokens, how many; the bar then counts those.
     every: away from a terminal, a line is printed each so many steps, after each evaluation and at the end.
     clock: seconds, ascending.
     """
@@ -32,12 +33,14 @@ class Progress:
         total_steps: int,
         *,
         done_steps: int = 0,
+        token_budget: int | None = None,
         every: int = 10,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.total_steps, self.every = total_steps, every
-        self._step = done_steps
+        self.total, self.every = total_steps if token_budget is None else token_budget, every
+        self._unit = "step" if token_budget is None else "tokens"
+        self._done = done_steps if token_budget is None else 0
         self._first: int | None = None
         self._stream = sys.stdout if stream is None else stream
         self._clock = clock
@@ -66,12 +69,12 @@ class Progress:
 
     def update(self, record: Mapping[str, Any]) -> None:
         """Take the metrics of one more step; draws at most twice a second."""
-        self._record, self._step = record, int(record["step"])
+        self._record, self._done = record, int(record[self._unit])
         if self._first is None:
-            self._first, self._started = self._step, self._clock()
+            self._first, self._started = self._done, self._clock()
         evaluated = self._note_evaluation(record)
         if self._live is None:
-            if evaluated or self._step % self.every == 0 or self._step >= self.total_steps:
+            if evaluated or record["step"] % self.every == 0 or self._done >= self.total:
                 print(self.line(), file=self._stream, flush=True)
         elif self._clock() - self._drawn >= _REDRAW_S:
             self._drawn = self._clock()
@@ -79,7 +82,7 @@ class Progress:
 
     def line(self) -> str:
         """The state of the run in one plain line."""
-        return "  ".join([f"step {self._step}/{self.total_steps}", *(f"{k} {v}" for k, v in self.figures().items())])
+        return "  ".join([self._place(), *(f"{k} {v}" for k, v in self.figures().items())])
 
     def figures(self) -> dict[str, str]:
         """What is shown beside the bar: name -> text."""
@@ -103,11 +106,15 @@ class Progress:
         return bool(self._measured)
 
     def _pace(self) -> dict[str, str]:
-        made, seconds = self._step - (self._first or 0), self._clock() - self._started
+        made, seconds = self._done - (self._first or 0), self._clock() - self._started
         if self._first is None or made <= 0 or seconds <= 0:
             return {}
-        left = (self.total_steps - self._step) * seconds / made
-        return {"steps/s": f"{made / seconds:.2f}", "left": duration(max(0.0, left))}
+        left = (self.total - self._done) * seconds / made
+        pace = f"{made / seconds:.2f}" if self._unit == "step" else f"{made / seconds:,.0f}"
+        return {f"{self._unit.removesuffix('s')}s/s": pace, "left": duration(max(0.0, left))}
+
+    def _place(self) -> str:
+        return f"{self._unit} {self._done}/{self.total}"
 
     def _view(self) -> Table:
         from rich.progress_bar import ProgressBar
@@ -116,8 +123,8 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(no_wrap=True)
-        bar = ProgressBar(total=max(1, self.total_steps), completed=self._step, width=40)
-        table.add_row(f"step {self._step}/{self.total_steps}", bar)
+        bar = ProgressBar(total=max(1, self.total), completed=self._done, width=40)
+        table.add_row(self._place(), bar)
         for name, text in self.figures().items():
             table.add_row(name, text)
         return table

@@ -89,7 +89,8 @@ def _train(config: dict[str, Any], run_dir: Path) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(run_dir / CONFIG, dump_config(config))
     done = steps_saved(run_dir)
-    with Progress(settings.steps, done_steps=done[-1] if done else 0) as progress:
+    last, budget = done[-1] if done else 0, settings.token_budget
+    with Progress(settings.steps, done_steps=last, token_budget=budget) as progress:
         summary = run(settings, run_dir, observe=progress.update, say=typer.echo)
     summary_table(summary)
     typer.echo(f"report: {run_dir / 'report.html'}")

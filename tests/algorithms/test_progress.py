@@ -107,3 +107,14 @@ def test_the_summary_is_printed_by_name() -> None:
     )
     text = stream.getvalue()
     assert [word in text for word in ("NashConv", "0.125", "0.40%", "2 min 23 s", "102,400", "[red]x")] == [True] * 6
+
+
+def test_a_run_with_a_token_budget_counts_tokens() -> None:
+    stream, clock = io.StringIO(), Clock(0.0)
+    with Progress(1600, token_budget=900, every=2, stream=stream, clock=clock) as progress:
+        for step, tokens in enumerate((0, 300, 600, 900)):
+            clock.now = float(step)
+            progress.update({"step": step, "tokens": tokens})
+    lines = stream.getvalue().splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["tokens 0/900", "tokens 600/900", "tokens 900/900"]
+    assert lines[1].split("  ")[1:] == ["tokens/s 300", "left 1.0 s"]
