@@ -90,7 +90,9 @@ def policy_objective(
         metrics["magnet_kl"] = masked_mean(pull.detach(), mask) * share
         loss = loss + magnet_weight * weighted_sum(pull, weights)
     if whole.imitated.tokens:
-        imitation = weighted_sum(-batch.advantages * logprobs, token_weights(shown, "token-mean", batch=whole.imitated))
+        # Both factors are masked: a NaN beside a demonstration would come back in the backward pass as 0 * NaN.
+        likelihood = batch.advantages.masked_fill(~shown, 0.0) * logprobs.masked_fill(~shown, 0.0)
+        imitation = -weighted_sum(likelihood, token_weights(shown, "token-mean", batch=whole.imitated))
         metrics["sft_loss"] = imitation.detach()
         loss = loss + objective.sft_weight * imitation
     return loss, metrics
