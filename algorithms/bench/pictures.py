@@ -40,9 +40,10 @@ def draw_task(task: Task, runs: Sequence[Run]) -> Figure:
     for number, method in enumerate(methods):
         look = {"color": SERIES[number % len(SERIES)], "linestyle": ("-", "--", ":")[number // len(SERIES) % 3]}
         mine = [run for run in runs if run["method"] == method]
-        _curves(left, mine, look)
+        _curves(left, mine, look, method.replace("_", " "))
         ends = [run["final"] for run in mine]
-        right.plot(ends, [number] * len(ends), "o", markersize=4, alpha=0.6, color=look["color"])
+        face = look["color"] if look["linestyle"] == "-" else "white"
+        right.plot(ends, [number] * len(ends), "o", markersize=4, alpha=0.6, color=look["color"], markerfacecolor=face)
         right.plot(sum(ends) / len(ends), number, "|", markersize=14, markeredgewidth=2, color=look["color"])
     right.set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods])
     right.set_ylim(len(methods) - 0.5, -0.5)
@@ -52,18 +53,19 @@ def draw_task(task: Task, runs: Sequence[Run]) -> Figure:
     left.set_xlabel("sampled tokens", size=8, color=INK)
     left.set_ylabel(label(task.figure), size=8, color=INK)
     right.set_xlabel(f"{label(task.figure)}, at the end", size=8, color=INK)
+    left.legend(fontsize=7, frameon=False, labelcolor=INK, ncols=2 if len(methods) > 6 else 1)
     figure.suptitle(task.title, size=9, color=INK, x=0.01, ha="left")
     return figure
 
 
-def _curves(axes: Axes, runs: Sequence[Run], look: Mapping[str, Any]) -> None:
+def _curves(axes: Axes, runs: Sequence[Run], look: Mapping[str, Any], name: str) -> None:
     curves = [
         Curve(run["method"], [point[0] for point in run["curve"]], [point[2] for point in run["curve"]]) for run in runs
     ]
     x, mean, low, high = spread(curves)
     if len(curves) > 1:
         axes.fill_between(x, low, high, color=look["color"], alpha=0.1, linewidth=0)
-    axes.plot(x, mean, linewidth=1.6, **look)
+    axes.plot(x, mean, linewidth=1.6, label=name, **look)
 
 
 def _plain(axes: Axes) -> None:
