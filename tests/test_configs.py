@@ -50,7 +50,7 @@ PAIRS = [
     *(("kuhn_poker", recipe) for recipe in options("algorithm")),
     *((env, recipe) for recipe in ("spiral", "grpo") for env in options("env") if env not in ("by_id", "kuhn_poker")),
 ]
-"""Groups do not know of each other: every recipe with one game and every game with two recipes say what all pairs do."""
+"""Groups do not know of each other: every recipe with one game and every game with two recipes speak for all."""
 
 
 @pytest.mark.parametrize(("env", "algorithm"), PAIRS)

@@ -113,7 +113,8 @@ def test_a_truncated_episode_counts_as_its_returns_say(episode) -> None:
 
 def test_bias_correction_by_hand(episode) -> None:
     settings = RAESettings(decay=0.5, bias_correction=True)
-    table, state, *_ = credit([episode("0", {"0": 1.0}), episode("0", {"0": 1.0}), episode("0", {"0": 0.0})], {}, settings)
+    games = [episode("0", {"0": value}) for value in (1.0, 1.0, 0.0)]
+    table, state, *_ = credit(games, {}, settings)
     # b = .5 after one game, / (1 - .5) = 1; b = .75 after two, / (1 - .25) = 1
     assert table == [[1.0], [0.0], [-1.0]]
     assert state["baselines"] == {"Game|0": 0.375}

@@ -41,7 +41,8 @@ def kuhn(prompt: str = "compact") -> OpenSpielGame:
 @pytest.fixture(scope="module")
 def tokenizer() -> object:
     """Words of both of Kuhn poker's prompts."""
-    games = [scripted_games(SFT(games=50), [("KuhnPoker-LLM", {"prompt": prompt})], 0) for prompt in ("full", "compact")]
+    kuhn = [("KuhnPoker-LLM", {"prompt": prompt}) for prompt in ("full", "compact")]
+    games = [scripted_games(SFT(games=50), [game], 0) for game in kuhn]
     return build_tokenizer([text for played in games for text in spoken_texts(played)], 512)
 
 
