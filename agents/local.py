@@ -218,12 +218,14 @@ def _sample(
         cumulative = logprobs.double().exp().cumsum(-1)[rows]  # [N, V]
         targets = torch.from_numpy(draws).to(logits.device) * cumulative[:, -1]
         tokens = torch.searchsorted(cumulative, targets[:, None], right=True)[:, 0].clamp_max(logits.shape[-1] - 1)
-    chosen = logprobs[rows, tokens]
+    chosen = logprobs[rows, tokens].cpu().numpy()
+    if np.isnan(chosen).any():
+        raise ValueError("the model's log-probs are NaN: its weights are broken, go back to an earlier checkpoint")
     entropy = None
     if sampling.entropy_tokens:
         top = logprobs.topk(min(ENTROPY_CANDIDATES, logits.shape[-1]), dim=-1).values
         entropy = (-(top.exp() * top).nan_to_num(0.0).sum(-1))[rows].cpu().numpy()
-    return tokens.cpu().numpy(), chosen.cpu().numpy(), entropy
+    return tokens.cpu().numpy(), chosen, entropy
 
 
 def _nucleus(logprobs: Tensor, top_p: float) -> Tensor:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import torch
 
 from turnwise.algorithms.algorithm import Judged
-from turnwise.algorithms.batch import Batch, in_batch_order, samples_of, take_rows
+from turnwise.algorithms.batch import Batch, in_batch_order, pack_samples, samples_of, take_rows
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.learner import Learner
+
+MOST_NAMED = 3
+"""Episodes that the sentence names."""
 
 
 def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judged: Judged) -> str:
@@ -22,22 +26,29 @@ def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judge
     torch.save({field.name: getattr(batch, field.name) for field in fields(batch)}, buffer)
     write_atomically(folder / "batch.pt", buffer.getvalue())
     write_atomically(folder / "episodes.jsonl", "".join(f"{episode.to_json()}\n" for episode in judged.episodes))
+    broken = [name for name, weight in learner.model.named_parameters() if not bool(weight.isfinite().all())]
     guilty = [judged.episodes[index] for index in culprits(learner, batch, judged)]
     write_atomically(folder / "culprits.jsonl", "".join(f"{episode.to_json()}\n" for episode in guilty))
-    if not guilty:
-        return f"no episode does it alone: the weights themselves may be broken; the batch is in {folder}"
-    return f"it comes from episode {', '.join(episode.id for episode in guilty)}; the batch is in {folder}"
+    return f"{_cause(broken, [episode.id for episode in guilty])}; the batch is in {folder}"
+
+
+def _cause(broken: Sequence[str], guilty: Sequence[str]) -> str:
+    more = len(guilty) - MOST_NAMED
+    names = f"{', '.join(guilty[:MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    source = f"it comes from episode {names}" if guilty else "no episode does it alone"
+    return f"the weights are not finite themselves, {broken[0]} for one; {source}" if broken else source
 
 
 def culprits(learner: Learner, batch: Batch, judged: Judged) -> list[int]:
     """Indices of the episodes that alone make the loss or its gradient infinite or NaN. No weight moves."""
     samples, owners = [], {}
     for index, (episode, row) in enumerate(zip(judged.episodes, judged.advantages, strict=True)):
-        for sample in samples_of(episode, row):
+        for sample in samples_of(episode, row, None if judged.targets is None else judged.targets[index]):
             samples.append(sample)
             owners[id(sample)] = index
     found = set()
     for place, members in enumerate(in_batch_order(samples)[1]):
         if not learner.is_finite(take_rows(batch, place, place + 1)):
-            found |= {owners[id(sample)] for sample in members}
+            alone = [sample for sample in members if not learner.is_finite(pack_samples([sample], pad_id=0))]
+            found |= {owners[id(sample)] for sample in alone or members}
     return sorted(found)
