@@ -240,7 +240,6 @@ def test_poison_outside_the_mask_changes_nothing(guard: str, ratio: str, batch: 
         assert found.touched == before_sampled(kept), "the gradient is 0 in front of every other token"
 
 
-@pytest.mark.xfail(strict=True, reason="the imitation term multiplies by advantages before it masks them")
 def test_poison_beside_a_demonstration_changes_nothing(batch: Batch, learner: Any) -> None:
     shown = replace(batch, demonstrated=torch.arange(len(batch.mask)) % 2 == 0)
     subject = learner(Objective(sft_weight=0.5))

@@ -159,7 +159,7 @@ def test_the_table_names_cases() -> None:
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-@examples(10)
+@examples(7)
 @given(data=st.data(), size=st.sampled_from([1.0, 1e6, 1e-6]))
 def test_every_number_is_finite_and_on_the_learners_tokens(case, data, size, plays, tables) -> None:
     games = data.draw(plays.batch(size=size))
@@ -176,7 +176,7 @@ def test_every_number_is_finite_and_on_the_learners_tokens(case, data, size, pla
 
 
 @pytest.mark.parametrize("case", claiming("order"))
-@examples(10)
+@examples(7)
 @given(data=st.data(), random=st.randoms(use_true_random=False))
 def test_a_permutation_of_the_batch_permutes_the_result(case, data, random, plays, agree) -> None:
     games = data.draw(plays.batch())
@@ -206,7 +206,7 @@ def sizes_of(game: Episode, seat: str) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-@examples(8)
+@examples(6)
 @given(data=st.data(), place=st.integers(0, 6))
 def test_what_is_not_the_learners_changes_nothing(case, data, place, plays, agree) -> None:
     games, strange = data.draw(plays.batch()), data.draw(plays.single("g"))
@@ -221,7 +221,7 @@ def test_what_is_not_the_learners_changes_nothing(case, data, place, plays, agre
 
 
 @pytest.mark.parametrize("case", claiming("company"))
-@examples(8)
+@examples(6)
 @given(data=st.data())
 def test_other_groups_and_the_learners_other_seat_change_nothing(case, data, plays, agree) -> None:
     games, other = data.draw(plays.batch()), data.draw(plays.single("z"))
@@ -236,7 +236,7 @@ def test_other_groups_and_the_learners_other_seat_change_nothing(case, data, pla
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-@examples(8)
+@examples(6)
 @given(data=st.data(), place=st.integers(0, 6))
 def test_a_seat_of_another_changes_nothing(case, data, place, plays, agree) -> None:
     guest = Turn(seat="guest", observation=(), text="", prompt_ids=(7,), completion_ids=(8,), logprobs=(-1.0,))
@@ -248,7 +248,7 @@ def test_a_seat_of_another_changes_nothing(case, data, place, plays, agree) -> N
 
 
 @pytest.mark.parametrize("case", claiming("silence"))
-@examples(8)
+@examples(6)
 @given(data=st.data(), place=st.integers(0, 6), seat=st.sampled_from("01"))
 def test_a_turn_without_tokens_changes_nothing(case, data, place, seat, plays, agree) -> None:
     games = data.draw(plays.batch(forks=False))
@@ -269,7 +269,7 @@ def check_padding(case, games, padded, turn, place, agree) -> None:
 
 
 @pytest.mark.parametrize("case", claiming("constant"))
-@examples(10)
+@examples(7)
 @given(data=st.data(), shifts=st.tuples(st.integers(-99, 99), st.integers(-99, 99)))
 def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(case, data, shifts, plays, agree) -> None:
     games = data.draw(plays.batch())
@@ -281,7 +281,7 @@ def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(case, data, 
 
 
 @pytest.mark.parametrize("case", claiming("equal"))
-@examples(10)
+@examples(7)
 @given(data=st.data(), rewards=st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
 def test_equal_rewards_give_exactly_zero(case, data, rewards, plays, tables) -> None:
     pool = rewards[:1] * 4 if case in OF_BATCH else rewards
@@ -308,7 +308,7 @@ Token = tuple[tuple[int, ...], int, float]
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-@examples(8)
+@examples(6)
 @given(data=st.data())
 def test_advantages_land_on_the_sampled_tokens_and_nowhere_else(case, data, plays, tables) -> None:
     games = data.draw(plays.batch())

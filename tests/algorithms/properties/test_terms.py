@@ -16,7 +16,7 @@ from turnwise.algorithms.shaping import SHAPINGS
 from turnwise.records import Episode
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*groups have one reward")
-quiet = settings(max_examples=15, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
+quiet = settings(max_examples=10, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow])
 
 # --- shapings ------------------------------------------------------------------------------------------------------
 
