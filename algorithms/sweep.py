@@ -85,6 +85,8 @@ def train_apart(folder: Path, overrides: Sequence[str]) -> str | None:
 def run_apart(*words: str) -> str | None:
     """`turnwise` with these words, in a process of its own; what it said last if it failed, or None."""
     done = subprocess.run([sys.executable, "-m", "turnwise", *words], capture_output=True, text=True, check=False)
+    if done.returncode < 0:
+        return f"it was ended by signal {-done.returncode}"
     return (done.stderr or done.stdout).strip()[-2000:] if done.returncode else None
 
 

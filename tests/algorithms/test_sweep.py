@@ -94,3 +94,9 @@ def test_what_a_sweep_needs() -> None:
             sweep_of({"sweep": wrong | {"figures": ["x"]}})
     with pytest.raises(SettingsError, match=r"run_dir=FOLDER"):
         run_sweep(Sweep(variants={"a": []}), [], None, lambda line: None)
+
+
+def test_a_run_that_was_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = subprocess.CompletedProcess([], -9, "step 3", "a warning")
+    monkeypatch.setattr(sweep.subprocess, "run", lambda words, **_: killed)
+    assert sweep.run_apart("train") == "it was ended by signal 9"
