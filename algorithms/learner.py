@@ -22,6 +22,9 @@ from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 
+HELD_BACK = ("clip_fraction", "correction_weight", "correction_masked")
+"""Metrics of guard and corrections. In the first epoch new and old policy are one, and there is little to hold back."""
+
 
 class Learner:
     """Updates one model. Its `state` is all that a resumed run needs."""
@@ -78,7 +81,7 @@ class Learner:
         return self.model if self.mean is None else self.mean
 
     def update(self, batch: Batch, progress: float) -> dict[str, float]:
-        """One update (all epochs) on a batch; returns the first epoch's metrics.
+        """One update (all epochs) on a batch; returns the metrics of the first epoch, those in `HELD_BACK` of the last.
 
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
@@ -92,6 +95,7 @@ class Learner:
             norm = self._step(rate, found["loss"])
             if epoch == 0:
                 metrics = found | {"grad_norm": norm}
+        metrics |= {name: found[name] for name in HELD_BACK if name in found}
         self._follow()
         self.updates += 1
         return metrics | {"learning_rate": rate, "magnet_weight": weight}

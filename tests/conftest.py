@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,18 @@ def refused(command: Command) -> Callable[..., str]:
         return line.removeprefix("turnwise: ").strip()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def toy_tools() -> Iterator[str]:
+    """The id of a tool environment that a tiny model can learn, known as long as the module runs."""
+    from turnwise.envs.registry import GAMES
+    from turnwise.envs.spec import GameSpec
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        patch.setitem(GAMES, "ToyTools-LLM", GameSpec(id="ToyTools-LLM", entry_point="toy_tools:colours"))
+        yield "ToyTools-LLM"
 
 
 @pytest.fixture(scope="session")

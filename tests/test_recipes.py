@@ -1,103 +1,229 @@
-"""Every recipe trains three steps with the tiny model, and does in them what its method is about."""
+"""Every recipe trains three steps with the tiny model, and what its method is about happens in them."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import torch
 
+from turnwise.algorithms.checkpoint import load_checkpoint, newest, steps_saved
 from turnwise.algorithms.compose import options
 from turnwise.algorithms.reporting.runlog import read_metrics
 
 Command = Callable[..., Any]
+Steps = Sequence[Mapping[str, Any]]
+"""What was written of steps 1, 2, 3."""
 
 SHORT = (
     *("engine.device=cpu", "steps=3", "games_per_step=16", "evaluation.every=0", "evaluation.games=4"),
-    *("evaluation.final_games=4", "tensorboard=false"),
+    *("evaluation.final_games=4", "tensorboard=false", "checkpoints_kept=9", "model.sft.steps=0"),
 )
-WARM = ("model.sft.teacher=expert", "model.sft.games=300", "model.sft.batch=128")
-CHAIN = ("env=tool_chain", "model.sft.teacher=expert")
-SEARCH = (
-    *("env=search_qa", "env.kwargs.size=200", "model.sft.teacher=expert", "games_per_step=8"),
-    *("model.sft.games=16", "model.sft.batch=8", "model.sft.steps=4"),
-)
-CONSTANT = ("algorithm.optimisation.final_learning_rate=0.001", "algorithm.magnet.final_weight=0.1")
-"""No schedule: a step does not depend on how many there are to come."""
-PLAYED_WITH: dict[str, tuple[str, ...]] = {
-    "aspo_tool": SEARCH,
-    "toolrl": SEARCH,
-    "arpo": ("algorithm.explore_settings.branch_probability=1",),
-    "hpt": ("algorithm.explore_settings.gate_count=8",),
-    "tppo": ("algorithm.explore_settings.window=4",),
-    "sec": ("env=bifurcation", "model.path=null", "model.sft.games=64", "model.sft.batch=32", "model.sft.steps=8"),
+TASKS = {
+    "chain": ("env=tool_chain", "model.sft.teacher=expert"),
+    "kuhn": ("env=kuhn_poker",),
+    "toy": ("env=by_id", "env.id=ToyTools-LLM", "env.kwargs.prompt=compact", "model.sft.teacher=expert"),
 }
-"""Recipe -> settings that let its method show itself; all others play the chain of tools, warm-started."""
-SHOWN: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
-    "arpo": lambda steps: all(step["arpo/forks"] > 0 for step in steps),
-    "aepo": lambda steps: all(step["aepo/roots"] >= 1 for step in steps),
-    "dapo": lambda steps: all(1 <= step["dynamic/rounds"] <= 3 for step in steps),
-    "hpt": lambda steps: all(step["demonstrate/shown_share"] == 1 and step["sft_loss"] > 0 for step in steps),
-    "pav": lambda steps: all(step["pav/extra_tokens"] > 0 for step in steps),
-    "ppo": lambda steps: all(step["value_loss"] > 0 for step in steps),
-    "turn_ppo": lambda steps: all(step["value_loss"] > 0 for step in steps),
-    "tppo": lambda steps: steps[1]["windows/resumed"] > 0 and steps[0]["windows/unfinished"] > 0,
-    "spo_chain": lambda steps: any(step["spo_chain/extra_tokens"] > 0 for step in steps),
-    "spo_tree": lambda steps: steps[-1]["replayed_turns"] > 0,
-    "spiral": lambda steps: any(name.startswith("baseline/") for name in steps[-1]),
-    "tis": lambda steps: all(step["correction_weight"] == pytest.approx(1, abs=1e-3) for step in steps),
-    "gdpo": lambda steps: all("format/mean_format" in step for step in steps),
+"""Task -> its settings. The chain of look-ups has anchors, right answers and solutions, the toy has tools."""
+WARM = ("engine.device=cpu", "model.sft.games=200", "model.sft.batch=64", "model.sft.steps=70")
+"""So that some episodes end well, and some do not."""
+TWICE = ("algorithm.optimisation.epochs=2",)
+"""In the second epoch the ratio has left 1."""
+
+
+class Trial(NamedTuple):
+    """Where a recipe is tried, and what has to be seen there."""
+
+    task: str
+    seen: Callable[[Steps], bool]
+    words: tuple[str, ...] = ()
+
+
+def total(steps: Steps, name: str) -> float:
+    return sum(step[name] for step in steps)
+
+
+def every(name: str, low: float, high: float = math.inf) -> Callable[[Steps], bool]:
+    """Whether a figure lies strictly between these in every step."""
+    return lambda steps: all(low < step[name] < high for step in steps)
+
+
+def some(*names: str) -> Callable[[Steps], bool]:
+    """Whether every one of these figures is above 0 in some step."""
+    return lambda steps: all(max(step[name] for step in steps) > 0 for name in names)
+
+
+def once_shown(steps: Steps) -> bool:
+    """Demonstrations are learned from exactly where tasks were not solved."""
+    shares = [step["demonstrate/shown_share"] for step in steps]
+    return max(shares) > 0 and all(
+        ("sft_loss" in step) == (share > 0) for step, share in zip(steps, shares, strict=True)
+    )
+
+
+def explained(steps: Steps) -> bool:
+    """The critic predicts, and is told by how much it was wrong."""
+    return every("value_loss", 0.0)(steps) and all(step["explained_variance"] <= 1 for step in steps)
+
+
+def chosen(steps: Steps) -> bool:
+    """Levels are drawn by what they taught."""
+    chances = [value for name, value in steps[-1].items() if name.startswith("curriculum/chance/")]
+    return len(chances) == 3 and math.isclose(sum(chances), 1.0) and max(chances) > 1 / 3
+
+
+def baselines(steps: Steps) -> bool:
+    """Either role has its own, and they are apart."""
+    first, second = (steps[-1][f"baseline/KuhnPoker-LLM|player_{seat}"] for seat in (0, 1))
+    return first != second
+
+
+PLAIN = every("grad_norm", 0.0)
+CLIPPED = some("clip_fraction")
+EAGER = ("algorithm.explore_settings.branch_probability=1",)
+NUCLEUS = ("agent.sampling.top_p=0.9",)
+"""What is sampled is not quite what is trained: there is something to correct."""
+SMALL_GROUPS = ("algorithm.group_size=2",)
+TRIALS = {
+    "aepo": Trial(
+        "chain", some("aepo/forks", "aepo/extra_tokens"), ("algorithm.explore_settings.branch_probability=0",)
+    ),
+    "alp": Trial("chain", PLAIN, TWICE),
+    "arpo": Trial("chain", some("arpo/forks", "arpo/shared_tokens"), EAGER),
+    "aspo_tool": Trial("toy", some("aspo_tool/eligible")),
+    "bnpo": Trial("chain", some("beta_alpha", "beta_beta")),
+    "canon": Trial("chain", every("mu", 0.4, 0.6)),
+    "cispo": Trial("chain", CLIPPED, TWICE),
+    "dapo": Trial("chain", lambda steps: total(steps, "dynamic/rounds") > 3, SMALL_GROUPS),
+    "dppo": Trial("chain", CLIPPED, TWICE),
+    "dr_grpo": Trial("chain", PLAIN),
+    "gdpo": Trial("chain", lambda steps: total(steps, "format/mean_format") < 0),
+    "gigpo": Trial("chain", lambda steps: 0 < total(steps, "anchors_alone") < len(steps)),
+    "grpo": Trial("chain", PLAIN),
+    "gspo": Trial("chain", CLIPPED, TWICE),
+    "hapo": Trial("chain", every("fell_back", -1.0, 1.0), TWICE),
+    "hpt": Trial("chain", once_shown, SMALL_GROUPS),
+    "icepop": Trial("chain", every("correction_weight", 0.0, 1.0), NUCLEUS),
+    "igpo": Trial("chain", some("gains", "gain_std")),
+    "mis": Trial("chain", every("correction_weight", 0.0, 1.0), NUCLEUS),
+    "opmd": Trial("chain", CLIPPED, TWICE),
+    "optimal_token_baseline": Trial("chain", PLAIN),
+    "par": Trial("chain", every("par/mean_par", 0.0, 1.0)),
+    "pav": Trial("chain", some("pav/extra_tokens", "pav/progress")),
+    "ppo": Trial("chain", lambda steps: explained(steps) and total(steps, "kl/mean_kl") != 0.0),
+    "rebn": Trial("kuhn", PLAIN),
+    "reinforce": Trial("kuhn", PLAIN),
+    "rloo": Trial("chain", PLAIN),
+    "sapo": Trial("chain", PLAIN, TWICE),
+    "sec": Trial("chain", chosen),
+    "spiral": Trial("kuhn", baselines),
+    "spo_chain": Trial("chain", some("spo_chain/extra_tokens", "valued_states")),
+    "spo_tree": Trial("chain", some("spo_tree/shared_tokens", "root_value", "replayed_turns")),
+    "tis": Trial("chain", every("correction_weight", 0.0, 1.0), NUCLEUS),
+    "toolrl": Trial("toy", lambda steps: total(steps, "toolrl/mean_toolrl_correctness") != 0.0),
+    "topr": Trial("kuhn", every("effective_positive_share", 0.0, 1.0)),
+    "tppo": Trial(
+        "chain", some("windows/unfinished", "windows/resumed", "value_loss"), ("algorithm.explore_settings.window=4",)
+    ),
+    "trust_masks": Trial("chain", some("correction_masked"), TWICE),
+    "turn_ppo": Trial("chain", explained),
 }
-"""Recipe -> what its metrics must say of three steps."""
+"""Recipe -> its trial."""
 
 
 @pytest.fixture(scope="module")
-def warm(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that knows the chain of tools a little: some episodes succeed, some do not."""
-    folder = tmp_path_factory.mktemp("warm") / "chain"
-    done = command("sft", "--out", str(folder), "env=tool_chain", *WARM, "model.sft.steps=60", "engine.device=cpu")
-    assert done.exit_code == 0, done.output
-    return folder
+def warm(command: Command, toy_tools: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`warm("chain")`: the folder of a tiny model that has a notion of the task."""
+    root = tmp_path_factory.mktemp("warm")
+
+    def model(task: str) -> Path:
+        if not (root / task).exists():
+            done = command("sft", "--out", root / task, *TASKS[task], *WARM)
+            assert done.exit_code == 0, done.output
+        return root / task
+
+    return model
 
 
-def words(recipe: str, warm: Path) -> tuple[str, ...]:
-    own = PLAYED_WITH.get(recipe, ())
-    if any(word.startswith("env=") for word in own):
-        return (*SHORT, f"algorithm={recipe}", *own)
-    return (*SHORT, f"algorithm={recipe}", *CHAIN, f"model.path={warm}", "model.sft.steps=0", *own)
+@pytest.fixture
+def train(
+    command: Command, warm: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """`train("grpo", ...)`: the folder of a run, without its report, which takes as long as the rest of it."""
+    monkeypatch.setattr("turnwise.algorithms.summary.write_report", lambda run: run)
+
+    def run(recipe: str, *words: str) -> Path:
+        task, _, own = TRIALS[recipe]
+        given = (*SHORT, f"algorithm={recipe}", *TASKS[task], f"model.path={warm(task)}", *own, *words)
+        done = command("train", *given, f"run_dir={tmp_path / 'run'}")
+        assert done.exit_code == 0, done.output
+        return tmp_path / "run"
+
+    return run
+
+
+def test_no_recipe_is_left_out() -> None:
+    assert sorted(TRIALS) == options("algorithm")
 
 
 @pytest.mark.parametrize("recipe", options("algorithm"))
-def test_a_recipe_trains(recipe: str, warm: Path, command: Command, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    done = command("train", *words(recipe, warm), f"run_dir={run}")
-    assert done.exit_code == 0, done.output
-    steps = [record for record in read_metrics(run) if record["step"]]
-    assert [record["step"] for record in steps] == [1, 2, 3]
-    updates = [record for record in steps if "loss" in record]
-    assert all(math.isfinite(record[name]) for record in updates for name in ("loss", "grad_norm"))
-    if recipe not in ("aspo_tool", "toolrl"):  # a model that has just begun to search seldom finds anything
-        assert any(record["grad_norm"] > 0 for record in updates)
-    assert SHOWN.get(recipe, bool)(steps)
-    assert json.loads((run / "summary.json").read_text())["steps"] == 3
+def test_a_recipe_trains(recipe: str, train: Callable[..., Path]) -> None:
+    run = train(recipe)
+    start, *steps = read_metrics(run)
+    assert start["step"] == 0
+    assert [step["step"] for step in steps] == [1, 2, 3]
+    assert all(math.isfinite(step[name]) for step in steps for name in ("loss", "grad_norm", "entropy"))
+    assert max(step["grad_norm"] for step in steps) > 1e-3
+    assert all(step["tokens"] > 0 and 0.0 <= step["clip_fraction"] <= 1.0 for step in steps)
+    assert TRIALS[recipe].seen(steps), steps
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["steps"], summary["algorithm"]) == (3, recipe)
 
 
-@pytest.mark.parametrize("recipe", ["tppo", "turn_ppo", "spo_tree"])
-def test_a_stateful_recipe_goes_on_as_if_it_had_not_stopped(
-    recipe: str, warm: Path, command: Command, tmp_path: Path
+def test_the_noise_learns_how_large_it_is(train: Callable[..., Path]) -> None:
+    run = train("alp", "algorithm.noise.learning_rate=0.1")
+    first, last = (load_checkpoint(run / f"checkpoints/step-{step:06d}")["learner"]["noise"] for step in (0, 3))
+    assert first.keys() == last.keys() != set()
+    moved = [float((last[name] - first[name]).abs().max()) for name in first]
+    assert all(0.0 < size < 1.0 for size in moved), moved
+
+
+# --- what a resumed run needs ----------------------------------------------------------------------------------------
+
+KEPT = {
+    "tppo": (),
+    "ppo": (),
+    "sec": (),
+    "opmd": ("algorithm.credit_settings.drop_surplus=true",),
+    "spo_tree": (),
+    "spiral": (),
+}
+"""Recipes with a state of their own: replies that were cut, a critic, a bandit, draws, a replay buffer, baselines."""
+
+
+@pytest.mark.parametrize("recipe", KEPT)
+def test_a_run_that_goes_on_ends_as_one_left_alone(
+    recipe: str, train: Callable[..., Path], command: Command, fingerprint: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Windows that wait, a critic, a replay buffer: all of it is in the checkpoint."""
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    settings = (*words(recipe, warm), *CONSTANT, "checkpoint_every=1")
-    assert command("train", *settings, f"run_dir={whole}").exit_code == 0
-    assert command("train", *settings, "steps=2", f"run_dir={cut}").exit_code == 0
-    config = (cut / "config.yaml").read_text()
-    (cut / "config.yaml").write_text(config.replace("steps: 2\n", "steps: 3\n"))
-    done = command("train", "--resume", str(cut))
+    whole = train(recipe, "steps=4", "checkpoint_every=2", *KEPT[recipe])
+    assert steps_saved(whole) == [0, 2, 4]
+    cut = tmp_path / "cut"
+    shutil.copytree(whole, cut)
+    last = newest(cut)
+    assert last is not None
+    shutil.rmtree(last)
+    state = load_checkpoint(cut / "checkpoints/step-000002")
+    assert state["algorithm"] | {"bandit": state["matchmaker"]["bandit"]}
+    done = command("train", "--resume", cut)
     assert done.exit_code == 0, done.output
-    expected, found = (read_metrics(run)[-1] for run in (whole, cut))
-    assert found["step"] == 3
-    assert found | {"time": 0} == expected | {"time": 0}
+    assert fingerprint(cut) == fingerprint(whole)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)

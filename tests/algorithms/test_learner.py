@@ -128,6 +128,13 @@ def test_the_sampler_or_the_trainer_is_the_denominator(learner: Learners, batche
     assert sampler["mismatch_kl"] > 0.1
 
 
+def test_what_was_clipped_is_that_of_the_last_epoch(learner: Learners, batches: list[Batch]) -> None:
+    rates = {"learning_rate": 0.05, "final_learning_rate": 0.05}
+    once, often = (learner(epochs=epochs, **rates).update(batches[0], 0.0) for epochs in (1, 4))
+    assert once["clip_fraction"] == 0.0 < often["clip_fraction"]
+    assert once["loss"] == often["loss"]
+
+
 def test_learning_rate_and_magnet_weight_are_those_of_the_schedule(learner: Learners, batches: list[Batch]) -> None:
     magnet = Magnet(weight=0.4, final_weight=0.1, weight_shape="geometric")
     subject = learner(magnet=magnet, learning_rate=0.02, final_learning_rate=0.0, warmup_steps=2)
