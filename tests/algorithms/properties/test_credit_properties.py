@@ -108,9 +108,12 @@ TIES = {"canon": "of equal metrics, the first in the batch count as low"}
 """Methods whose order counts among episodes of equal size, so that these are taken out: name -> why."""
 
 
-def claiming(property: str) -> list[str]:
-    """Every case that claims a property."""
-    return sorted(set(CASES) - set(LESS[property]))
+def claiming(property: str = "") -> Any:
+    """The decorator of a test of all cases of one method that claim a property; of all cases without one."""
+    cases = sorted(set(CASES) - set(LESS.get(property, ())))
+    by_method = {name: [case for case in cases if CASES[case][0] == name] for name in sorted(CREDITS)}
+    params = [pytest.param(of_method, id=name) for name, of_method in by_method.items() if of_method]
+    return pytest.mark.parametrize("cases", params)
 
 
 def examples(count: int) -> Any:
@@ -158,33 +161,35 @@ def test_the_table_names_cases() -> None:
     assert set(CREDITS) >= set(TIES)
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
-@examples(7)
+@claiming()
+@examples(12)
 @given(data=st.data(), size=st.sampled_from([1.0, 1e6, 1e-6]))
-def test_every_number_is_finite_and_on_the_learners_tokens(case, data, size, plays, tables) -> None:
+def test_every_number_is_finite_and_on_the_learners_tokens(cases, data, size, plays, tables) -> None:
     games = data.draw(plays.batch(size=size))
-    result = credit(case, games)
-    for table in filter(None, (result.advantages, result.targets)):
-        numbers = tables.spelled(table, games)
-        assert all(map(math.isfinite, tables.flat(numbers)))
-        for game, row in zip(games, numbers, strict=True):
-            for turn, entry in zip(game.turns, row, strict=True):
-                allowed = is_finished(game) and is_trained(game, turn, "policy")
-                assert len(entry) in ((0, len(turn.completion_ids)) if allowed else (0,))
-    assert all(map(math.isfinite, result.metrics.values()))
-    assert json.loads(json.dumps(result.state)) == result.state
+    for result in (credit(case, games) for case in cases):
+        for table in filter(None, (result.advantages, result.targets)):
+            numbers = tables.spelled(table, games)
+            assert all(map(math.isfinite, tables.flat(numbers)))
+            for game, row in zip(games, numbers, strict=True):
+                for turn, entry in zip(game.turns, row, strict=True):
+                    allowed = is_finished(game) and is_trained(game, turn, "policy")
+                    assert len(entry) in ((0, len(turn.completion_ids)) if allowed else (0,))
+        assert all(map(math.isfinite, result.metrics.values()))
+        assert json.loads(json.dumps(result.state)) == result.state
 
 
-@pytest.mark.parametrize("case", claiming("order"))
-@examples(7)
+@claiming("order")
+@examples(12)
 @given(data=st.data(), random=st.randoms(use_true_random=False))
-def test_a_permutation_of_the_batch_permutes_the_result(case, data, random, plays, agree) -> None:
+def test_a_permutation_of_the_batch_permutes_the_result(cases, data, random, plays, agree) -> None:
     games = data.draw(plays.batch())
-    if CASES[case][0] in TIES:
+    if CASES[cases[0]][0] in TIES:
         games = without_ties(games)
     order = random.sample(range(len(games)), len(games))
-    moved = credit(case, [games[index] for index in order])
-    assert agree(rows(moved, [order.index(index) for index in range(len(games))]), credit(case, games), games)
+    back = [order.index(index) for index in range(len(games))]
+    for case in cases:
+        moved = credit(case, [games[index] for index in order])
+        assert agree(rows(moved, back), credit(case, games), games), case
 
 
 def without_ties(games: list[Episode]) -> list[Episode]:
@@ -205,57 +210,60 @@ def sizes_of(game: Episode, seat: str) -> list[tuple[str, int]]:
     return [("turns", len(mine)), ("tokens", tokens), ("calls", calls)]
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
-@examples(6)
+@claiming()
+@examples(10)
 @given(data=st.data(), place=st.integers(0, 6))
-def test_what_is_not_the_learners_changes_nothing(case, data, place, plays, agree) -> None:
+def test_what_is_not_the_learners_changes_nothing(cases, data, place, plays, agree) -> None:
     games, strange = data.draw(plays.batch()), data.draw(plays.single("g"))
-    plain = credit(case, games)
-    assert agree(credit(case, [plays.poisoned(game) for game in games]), plain, games), "what others got and wrote"
+    spoilt = [plays.poisoned(game) for game in games]
     renamed = [replace(game, seats={s: a.replace("policy", "pupil") for s, a in game.seats.items()}) for game in games]
-    assert credit(case, renamed, "pupil").advantages == plain.advantages, "the learner's name"
     kept = [index for index in range(len(games) + 1) if index != min(place, len(games))]
-    for extra in (replace(strange, status="env_error"), replace(strange, seats=dict.fromkeys(plays.seats, "random"))):
-        found = credit(case, [*games[:place], extra, *games[place:]])
-        assert agree(rows(found, kept), plain, games), "a game that teaches nothing"
+    idle = (replace(strange, status="env_error"), replace(strange, seats=dict.fromkeys(plays.seats, "random")))
+    for case in cases:
+        plain = credit(case, games)
+        assert agree(credit(case, spoilt), plain, games), f"{case}: what others got and wrote"
+        assert credit(case, renamed, "pupil").advantages == plain.advantages, f"{case}: the learner's name"
+        for extra in idle:
+            found = credit(case, [*games[:place], extra, *games[place:]])
+            assert agree(rows(found, kept), plain, games), f"{case}: a game that teaches nothing"
 
 
-@pytest.mark.parametrize("case", claiming("company"))
-@examples(6)
+@claiming("company")
+@examples(10)
 @given(data=st.data())
-def test_other_groups_and_the_learners_other_seat_change_nothing(case, data, plays, agree) -> None:
+def test_other_groups_and_the_learners_other_seat_change_nothing(cases, data, plays, agree) -> None:
     games, other = data.draw(plays.batch()), data.draw(plays.single("z"))
-    plain = credit(case, games)
-    found = credit(case, [*games, replace(other, env_id="Other")])
-    assert agree(rows(found, list(range(len(games)))), plain, games)
-
+    longer = [*games, replace(other, env_id="Other")]
     handed = [replace(game, seats={**game.seats, "1": "random"}) for game in games]
     first = [[index for index, turn in enumerate(game.turns) if turn.seat == "0"] for game in games]
     alone = [replace(game, turns=tuple(t for t in game.turns if t.seat == "0")) for game in games]
-    assert agree(picked(credit(case, handed), first), picked(plain, first), alone)
+    for case in cases:
+        plain = credit(case, games)
+        assert agree(rows(credit(case, longer), list(range(len(games)))), plain, games), f"{case}: another group"
+        assert agree(picked(credit(case, handed), first), picked(plain, first), alone), f"{case}: another seat"
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
-@examples(6)
+@claiming()
+@examples(10)
 @given(data=st.data(), place=st.integers(0, 6))
-def test_a_seat_of_another_changes_nothing(case, data, place, plays, agree) -> None:
+def test_a_seat_of_another_changes_nothing(cases, data, place, plays, agree) -> None:
     guest = Turn(seat="guest", observation=(), text="", prompt_ids=(7,), completion_ids=(8,), logprobs=(-1.0,))
     games = data.draw(plays.batch(forks=False))
     seated = [
         replace(game, seats={**game.seats, "guest": "random"}, returns={**game.returns, "guest": 5.0}) for game in games
     ]
-    check_padding(case, games, seated, guest, place, agree)
+    check_padding(cases, games, seated, guest, place, agree)
 
 
-@pytest.mark.parametrize("case", claiming("silence"))
-@examples(6)
+@claiming("silence")
+@examples(10)
 @given(data=st.data(), place=st.integers(0, 6), seat=st.sampled_from("01"))
-def test_a_turn_without_tokens_changes_nothing(case, data, place, seat, plays, agree) -> None:
+def test_a_turn_without_tokens_changes_nothing(cases, data, place, seat, plays, agree) -> None:
     games = data.draw(plays.batch(forks=False))
-    check_padding(case, games, games, Turn(seat=seat, observation=(), text=""), place, agree)
+    check_padding(cases, games, games, Turn(seat=seat, observation=(), text=""), place, agree)
 
 
-def check_padding(case, games, padded, turn, place, agree) -> None:
+def check_padding(cases, games, padded, turn, place, agree) -> None:
     """`padded` are the games that get the turn at this place, or at their end; nothing else may change."""
     places = [min(place, len(game.turns)) for game in games]
     longer = [
@@ -263,30 +271,38 @@ def check_padding(case, games, padded, turn, place, agree) -> None:
         for place, game in zip(places, padded, strict=True)
     ]
     kept = [[i for i in range(len(game.turns)) if i != place] for place, game in zip(places, longer, strict=True)]
-    found = credit(case, longer)
-    assert all(row[place] is None for row, place in zip(found.advantages, places, strict=True))
-    assert agree(picked(found, kept), credit(case, games), games)
+    for case in cases:
+        found = credit(case, longer)
+        assert all(row[place] is None for row, place in zip(found.advantages, places, strict=True)), case
+        assert agree(picked(found, kept), credit(case, games), games), case
 
 
-@pytest.mark.parametrize("case", claiming("constant"))
-@examples(7)
+@claiming("constant")
+@examples(12)
 @given(data=st.data(), shifts=st.tuples(st.integers(-99, 99), st.integers(-99, 99)))
-def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(case, data, shifts, plays, agree) -> None:
+def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(cases, data, shifts, plays, agree) -> None:
     games = data.draw(plays.batch())
-    amounts = {"g": float(shifts[0]), "h": float(shifts[0 if case in OF_BATCH else 1])}
-    richer = [
-        add(game, {seat: {"task": at_last(game, seat, amounts[game.group])} for seat in plays.seats}) for game in games
-    ]
-    assert agree(credit(case, richer), credit(case, games), games)
+
+    def richer(shift_of: dict[str, int]) -> list[Episode]:
+        extra = {group: float(shift) for group, shift in shift_of.items()}
+        return [add(game, {s: {"task": at_last(game, s, extra[game.group])} for s in plays.seats}) for game in games]
+
+    apart, together = richer({"g": shifts[0], "h": shifts[1]}), richer(dict.fromkeys("gh", shifts[0]))
+    for case in cases:
+        found = credit(case, together if case in OF_BATCH else apart)
+        assert agree(found, credit(case, games), games), case
 
 
-@pytest.mark.parametrize("case", claiming("equal"))
-@examples(7)
+@claiming("equal")
+@examples(12)
 @given(data=st.data(), rewards=st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
-def test_equal_rewards_give_exactly_zero(case, data, rewards, plays, tables) -> None:
-    pool = rewards[:1] * 4 if case in OF_BATCH else rewards
-    games = [equal(game, pool[:2] if game.group == "g" else pool[2:]) for game in data.draw(plays.batch())]
-    assert not any(tables.flat(tables.spelled(credit(case, games).advantages, games)))
+def test_equal_rewards_give_exactly_zero(cases, data, rewards, plays, tables) -> None:
+    games = data.draw(plays.batch())
+    apart = [equal(game, rewards[:2] if game.group == "g" else rewards[2:]) for game in games]
+    together = [equal(game, rewards[:1] * 2) for game in games]
+    for case in cases:
+        table = credit(case, together if case in OF_BATCH else apart).advantages
+        assert not any(tables.flat(tables.spelled(table, games))), case
 
 
 def equal(game: Episode, rewards: list[float]) -> Episode:
@@ -307,26 +323,26 @@ Token = tuple[tuple[int, ...], int, float]
 """All that stands before a trained token in its row, the token, its advantage in float32."""
 
 
-@pytest.mark.parametrize("case", sorted(CASES))
-@examples(6)
+@claiming()
+@examples(10)
 @given(data=st.data())
-def test_advantages_land_on_the_sampled_tokens_and_nowhere_else(case, data, plays, tables) -> None:
+def test_advantages_land_on_the_sampled_tokens_and_nowhere_else(cases, data, plays, tables) -> None:
     games = data.draw(plays.batch())
-    table = credit(case, games).advantages
-    wanted = sorted(
-        (turn.prompt_ids + turn.completion_ids[:index], turn.completion_ids[index], float(np.float32(value)))
-        for game, row in zip(games, tables.spelled(table, games), strict=True)
-        for turn, entry in zip(game.turns, row, strict=True)
-        for index, value in enumerate(entry)
-    )
-    assert landed(pack(games, table, pad_id=0)) == wanted
-
     said = tuple(range(90_000, 90_040))  # wider than all others
     turn = Turn(seat="0", observation=(), text="", prompt_ids=said, completion_ids=said, logprobs=(-1.0,) * 40)
     wide = Episode(id="wide", env_id="Game", seats={"0": "policy"}, turns=(turn,), returns={"0": 0.0})
-    found = landed(pack([*games, wide], [*table, [0.5]], pad_id=0))
-    assert [token for token in found if token[1] < said[0]] == wanted
-    assert [token[1:] for token in found if token[1] >= said[0]] == [(token, 0.5) for token in said]
+    for case in cases:
+        table = credit(case, games).advantages
+        wanted = sorted(
+            (turn.prompt_ids + turn.completion_ids[:index], turn.completion_ids[index], float(np.float32(value)))
+            for game, row in zip(games, tables.spelled(table, games), strict=True)
+            for turn, entry in zip(game.turns, row, strict=True)
+            for index, value in enumerate(entry)
+        )
+        assert landed(pack(games, table, pad_id=0)) == wanted, case
+        found = landed(pack([*games, wide], [*table, [0.5]], pad_id=0))
+        assert [token for token in found if token[1] < said[0]] == wanted, case
+        assert [token[1:] for token in found if token[1] >= said[0]] == [(token, 0.5) for token in said], case
 
 
 def landed(batch: Batch | None) -> list[Token]:
