@@ -150,13 +150,21 @@ def samples_of(
 def pack(
     episodes: Sequence[Episode], advantages: TurnCredit, *, pad_id: int, targets: TurnCredit | None = None
 ) -> Batch | None:
-    """The batch of every trained turn, or None where there is none. `advantages`, `targets`: laid out as the turns."""
+    """The batch of every trained turn, or None where there is none. `advantages`, `targets`: laid out as the turns.
+
+    Targets that ask nothing of any token are still there: a critic has nothing to learn in this batch alone.
+    """
     samples = [
         sample
         for index, episode in enumerate(episodes)
         for sample in samples_of(episode, advantages[index], None if targets is None else targets[index])
     ]
-    return pack_samples(samples, pad_id=pad_id) if samples else None
+    if not samples:
+        return None
+    batch = pack_samples(samples, pad_id=pad_id)
+    if targets is None or batch.targets is not None:
+        return batch
+    return replace(batch, targets=torch.full_like(batch.advantages, math.nan))
 
 
 def in_batch_order(samples: Sequence[Sample]) -> tuple[list[Row], list[list[Sample]]]:
@@ -192,11 +200,17 @@ def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
 
 
 def _padded(samples: Sequence[Sample], width: int) -> dict[str, Tensor]:
-    """[N, width] of every column that is known of each sample; targets, of any: NaN elsewhere."""
+    """[N, width] of every column that is known of each sample; targets, of any: NaN elsewhere.
+
+    Nobody asks a critic about demonstrations: their values may be missing, and are 0.
+    """
     found = {}
     for name in PER_TOKEN:
         rows = [sample.columns.get(name, []) for sample in samples]
-        known = all(len(row) == len(sample.columns["advantages"]) for row, sample in zip(rows, samples, strict=True))
+        known = all(
+            len(row) == len(sample.columns["advantages"]) or (name == "values" and sample.demonstrated)
+            for row, sample in zip(rows, samples, strict=True)
+        )
         if known or (name == "targets" and any(rows)):
             padding = [0.0 if known else math.nan] * width
             found[name] = torch.tensor([row + padding[len(row) :] for row in rows], dtype=torch.float32)

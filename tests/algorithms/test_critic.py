@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from turnwise.agents.clock import ModelClock
-from turnwise.algorithms.batch import Batch, pack
+from turnwise.algorithms.batch import DEMONSTRATION, Batch, pack
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
@@ -34,7 +34,25 @@ def test_one_target_of_a_turn_is_that_of_its_first_token(spoken: Spoken) -> None
     assert batch.targets[~batch.targets.isnan()].tolist() == [1.0, 2.0, 3.0]
     late = batch_of(spoken, [None, 4.0])
     assert late.targets is not None and late.targets.isnan().tolist() == [[True, True, False, True]]
-    assert batch_of(spoken, [None, None]).targets is None
+
+
+def test_targets_that_ask_nothing_leave_nothing_to_learn(spoken: Spoken) -> None:
+    """As where windows cut every reply after its first token, or a step has demonstrations alone."""
+    batch = batch_of(spoken, [None, None])
+    assert batch.targets is not None and batch.targets.isnan().all()
+    loss, _ = value_loss(torch.zeros(4, requires_grad=True), batch, clip=0.5, valued=0)
+    assert float(loss) == 0.0
+
+
+def test_demonstrations_need_no_values(spoken: Spoken) -> None:
+    played = spoken(("a", (5, 6), (7, 2)))
+    played = replace(played, turns=(replace(played.turns[0], token_values=(0.25, 0.5)),))
+    shown = replace(spoken(("a", (5, 6), (8, 2))), metadata={DEMONSTRATION: True})
+    batch = pack([played, shown], [[1.0], [1.0]], pad_id=0, targets=[[1.0], [None]])
+    assert batch is not None and batch.values is not None
+    assert batch.values.tolist() == [[0.25, 0.5], [0.0, 0.0]]
+    unvalued = pack([replace(shown, metadata={}), played], [[1.0], [1.0]], pad_id=0)
+    assert unvalued is not None and unvalued.values is None
 
 
 def test_the_loss_by_hand(spoken: Spoken) -> None:
