@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.build import SettingsError, build
-from turnwise.algorithms.compose import CONFIG
+from turnwise.algorithms.compose import CONFIG, compose, run_settings
 from turnwise.algorithms.files import RunFolderError, write_atomically
+from turnwise.algorithms.fit import require_fitting_games
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +44,16 @@ def sweep_of(config: Mapping[str, Any]) -> Sweep | None:
 def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]) -> None:
     """Train every variant with every seed below `run_dir`, then write `table.json` there and print the table.
 
-    A run that is complete is not trained again, and one that was stopped goes on. Raises RunFolderError if one fails.
+    A run that is complete is not trained again, and one that was stopped goes on. Raises SettingsError before the first
+    of them if a variant cannot be trained, RunFolderError if one fails.
     """
     if run_dir is None:
         raise SettingsError("a sweep needs run_dir=FOLDER for its runs (the same folder again goes on with it)")
     root = Path(run_dir)
     runs = [(name, seed, root / f"{name}-seed{seed}") for name in sweep.variants for seed in sweep.seeds]
     base = [word for word in overrides if not word.startswith(("run_dir=", "seed=", "sweep."))]
+    for name, words in sweep.variants.items():
+        _require_variant(name, [*base, *words])
     with ThreadPoolExecutor(sweep.jobs) as pool:
         list(pool.map(lambda run: _train(run, [*base, *sweep.variants[run[0]]], say), runs))
     table = list(_table(sweep, runs))
@@ -57,6 +61,13 @@ def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: 
     write_atomically(root / "table.json", text + "\n")
     for line in _lines(sweep, table):
         say(line)
+
+
+def _require_variant(name: str, overrides: Sequence[str]) -> None:
+    try:
+        require_fitting_games(run_settings(compose([*overrides, "sweep=null"])))
+    except ValueError as error:
+        raise SettingsError(f"variant {name}: {error}") from None
 
 
 def _train(run: tuple[str, int, Path], overrides: Sequence[str], say: Callable[[str], None]) -> None:

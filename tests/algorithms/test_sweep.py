@@ -75,9 +75,26 @@ def test_a_sweep_trains_every_variant_with_every_seed(
 
 
 def test_a_run_that_fails_is_named_with_its_reason(tmp_path: Path, commands: list[list[str]]) -> None:
-    plan = Sweep(variants={"bad": ["algorithm=spirl"]}, seeds=(0,))
-    with pytest.raises(RunFolderError, match=r"bad-seed0 of the sweep failed: .*did you mean 'spiral'"):
+    plan = Sweep(variants={"bad": ["model=/no/such/model"]}, seeds=(0,))
+    with pytest.raises(RunFolderError, match=r"bad-seed0 of the sweep failed: .*there is no model folder"):
         run_sweep(plan, list(WORDS), str(tmp_path / "sweep"), lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (["algorithm=spirl"], "did you mean 'spiral'"),
+        (["algorithm=igpo", "games_per_step=8"], "credit 'igpo' needs the right answer"),
+    ],
+)
+def test_a_variant_that_cannot_be_trained_is_refused_before_the_others_are(
+    bad: list[str], reason: str, tmp_path: Path, commands: list[list[str]]
+) -> None:
+    plan = Sweep(variants={**VARIANTS, "bad": bad}, seeds=(0,))
+    with pytest.raises(SettingsError, match=f"variant bad: .*{reason}"):
+        run_sweep(plan, list(WORDS), str(tmp_path / "sweep"), lambda line: None)
+    assert not commands
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_figure_that_no_summary_has_is_named(tmp_path: Path, commands: list[list[str]]) -> None:
