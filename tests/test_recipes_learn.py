@@ -1,7 +1,7 @@
 """Every recipe improves its task: `pytest -m slow tests/test_recipes_learn.py`, about a quarter of a minute each.
 
 With seed 0 the share of right answers on the chain of look-ups goes from 0.26 to between 0.61 (gdpo) and 0.85
-(spo_chain), NashConv of Kuhn poker from 0.90 to 0.3, and right answers with the toy's tool from 0.4 to 0.65.
+(spo_chain), NashConv of Kuhn poker from 0.9 to 0.3, and right answers with the toy's tool from 0.4 to 0.7.
 """
 
 from __future__ import annotations
@@ -95,6 +95,4 @@ def test_a_recipe_improves_its_task(recipe: str, warm: Callable[[str], Path], co
     words = (*TASKS[name].words, f"model.path={warm(name)}", "model.sft.steps=0", *COMMON, *TASKS[name].run)
     done = command("train", f"algorithm={recipe}", *words, f"run_dir={tmp_path / 'run'}")
     assert done.exit_code == 0, done.output
-    found = gain(tmp_path / "run", recipe)
-    print(f"GAIN {recipe} {found:.3f}")
-    assert found > LEAST.get(recipe, USUAL)
+    assert gain(tmp_path / "run", recipe) > LEAST.get(recipe, USUAL)
