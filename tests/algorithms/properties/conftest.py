@@ -31,9 +31,9 @@ class Plays(NamedTuple):
     annotated: Callable[[Episode], Episode]
     seats: tuple[str, ...] = SEATS
 
-    def batch(self, *, size: float = 1.0, forks: bool = True) -> Any:
-        """Lists of games, some forked from earlier ones of their group. `size`: task units of the least reward."""
-        return _batch(self.annotated, size, forks)
+    def batch(self, *, least: int = 3, size: float = 1.0, forks: bool = True) -> Any:
+        """Lists of `least` games or more, some of them forked from earlier ones; rewards come in steps of `size`."""
+        return _batch(self.annotated, least, size, forks)
 
     def single(self, group: str) -> Any:
         """One finished game that the learner took part in."""
@@ -59,8 +59,8 @@ def plays(annotated: Callable[[Episode], Episode]) -> Plays:
 
 
 @cache
-def _batch(annotated: Callable[[Episode], Episode], size: float, forks: bool) -> Any:
-    return st.lists(SEEDS, max_size=7).map(lambda seeds: _played(seeds, annotated, size, forks))
+def _batch(annotated: Callable[[Episode], Episode], least: int, size: float, forks: bool) -> Any:
+    return st.lists(SEEDS, min_size=least, max_size=8).map(lambda seeds: _played(seeds, annotated, size, forks))
 
 
 @cache
@@ -83,7 +83,7 @@ def _played(seeds: Sequence[int], annotated: Callable[[Episode], Episode], size:
 def _game(seed: int, place: int, size: float) -> Episode:
     """In group `g` the learner holds two seats, in `h` one."""
     rng = np.random.default_rng(seed)
-    group, grows, most = "ggh"[rng.integers(3)], bool(rng.integers(2)), (6, 6, 2, 0)[rng.integers(4)]
+    group, grows, most = "ggh"[rng.integers(3)], bool(rng.integers(2)), (6, 6, 6, 2, 0)[rng.integers(5)]
     fresh = itertools.count(1 + 1000 * place)  # no token comes twice in a batch
     heard: dict[str, tuple[int, ...]] = dict.fromkeys(SEATS, ())
     turns = []

@@ -162,10 +162,10 @@ def test_the_table_names_cases() -> None:
 
 
 @claiming()
-@examples(12)
+@examples(10)
 @given(data=st.data(), size=st.sampled_from([1.0, 1e6, 1e-6]))
 def test_every_number_is_finite_and_on_the_learners_tokens(cases, data, size, plays, tables) -> None:
-    games = data.draw(plays.batch(size=size))
+    games = data.draw(plays.batch(least=0, size=size))
     for result in (credit(case, games) for case in cases):
         for table in filter(None, (result.advantages, result.targets)):
             numbers = tables.spelled(table, games)
@@ -179,7 +179,7 @@ def test_every_number_is_finite_and_on_the_learners_tokens(cases, data, size, pl
 
 
 @claiming("order")
-@examples(12)
+@examples(10)
 @given(data=st.data(), random=st.randoms(use_true_random=False))
 def test_a_permutation_of_the_batch_permutes_the_result(cases, data, random, plays, agree) -> None:
     games = data.draw(plays.batch())
@@ -211,7 +211,7 @@ def sizes_of(game: Episode, seat: str) -> list[tuple[str, int]]:
 
 
 @claiming()
-@examples(10)
+@examples(8)
 @given(data=st.data(), place=st.integers(0, 6))
 def test_what_is_not_the_learners_changes_nothing(cases, data, place, plays, agree) -> None:
     games, strange = data.draw(plays.batch()), data.draw(plays.single("g"))
@@ -229,7 +229,7 @@ def test_what_is_not_the_learners_changes_nothing(cases, data, place, plays, agr
 
 
 @claiming("company")
-@examples(10)
+@examples(8)
 @given(data=st.data())
 def test_other_groups_and_the_learners_other_seat_change_nothing(cases, data, plays, agree) -> None:
     games, other = data.draw(plays.batch()), data.draw(plays.single("z"))
@@ -244,7 +244,7 @@ def test_other_groups_and_the_learners_other_seat_change_nothing(cases, data, pl
 
 
 @claiming()
-@examples(10)
+@examples(8)
 @given(data=st.data(), place=st.integers(0, 6))
 def test_a_seat_of_another_changes_nothing(cases, data, place, plays, agree) -> None:
     guest = Turn(seat="guest", observation=(), text="", prompt_ids=(7,), completion_ids=(8,), logprobs=(-1.0,))
@@ -256,7 +256,7 @@ def test_a_seat_of_another_changes_nothing(cases, data, place, plays, agree) -> 
 
 
 @claiming("silence")
-@examples(10)
+@examples(8)
 @given(data=st.data(), place=st.integers(0, 6), seat=st.sampled_from("01"))
 def test_a_turn_without_tokens_changes_nothing(cases, data, place, seat, plays, agree) -> None:
     games = data.draw(plays.batch(forks=False))
@@ -278,7 +278,7 @@ def check_padding(cases, games, padded, turn, place, agree) -> None:
 
 
 @claiming("constant")
-@examples(12)
+@examples(10)
 @given(data=st.data(), shifts=st.tuples(st.integers(-99, 99), st.integers(-99, 99)))
 def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(cases, data, shifts, plays, agree) -> None:
     games = data.draw(plays.batch())
@@ -294,7 +294,7 @@ def test_a_constant_added_to_the_rewards_of_a_group_changes_nothing(cases, data,
 
 
 @claiming("equal")
-@examples(12)
+@examples(10)
 @given(data=st.data(), rewards=st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
 def test_equal_rewards_give_exactly_zero(cases, data, rewards, plays, tables) -> None:
     games = data.draw(plays.batch())
@@ -324,7 +324,7 @@ Token = tuple[tuple[int, ...], int, float]
 
 
 @claiming()
-@examples(10)
+@examples(8)
 @given(data=st.data())
 def test_advantages_land_on_the_sampled_tokens_and_nowhere_else(cases, data, plays, tables) -> None:
     games = data.draw(plays.batch())

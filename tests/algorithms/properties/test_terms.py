@@ -20,6 +20,12 @@ quiet = settings(max_examples=10, suppress_health_check=[HealthCheck.differing_e
 
 # --- shapings ------------------------------------------------------------------------------------------------------
 
+SHAPED: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in sorted(SHAPINGS)),
+    ("aspo_tool", {"correct": -9.0}),
+    ("pav", {"alpha": 0.5, "best_of": 3, "bootstrap": True}),
+]
+"""Every shaping, and settings that change how it behaves."""
 WHOLE_BATCH = {"entropy_aware": "mean and spread of the entropy are those of the batch"}
 """Shapings that other groups and seats have a part in: name -> why."""
 ADDING = {"pav": "the prover's advantage counts where the outcome's is 0 as well"}
@@ -34,14 +40,14 @@ def credited(name: str, games: list[Episode]) -> list[list[Any]]:
     return CREDITS[name].function(games, {}, CREDITS[name].settings(**TABLES[name])).advantages
 
 
-@pytest.mark.parametrize("name", sorted(SHAPINGS))
+@pytest.mark.parametrize(("name", "fields"), SHAPED)
 @quiet
 @given(data=st.data(), method=st.sampled_from(sorted(TABLES)), random=st.randoms(use_true_random=False))
-def test_a_shaping_changes_trained_numbers_and_nothing_else(name, data, method, random, plays, tables) -> None:
+def test_a_shaping_changes_trained_numbers_and_nothing_else(name, fields, data, method, random, plays, tables) -> None:
     games = data.draw(plays.batch())
     table = credited(method, games)
     before = [list(row) for row in table]
-    chosen = SHAPINGS[name].settings()
+    chosen = SHAPINGS[name].settings(**fields)
     shaped, metrics = SHAPINGS[name].function(games, table, chosen)
     assert table == before, "the old table is left alone"
     numbers, old = tables.spelled(shaped, games), tables.spelled(table, games)
@@ -58,16 +64,16 @@ def test_a_shaping_changes_trained_numbers_and_nothing_else(name, data, method, 
     assert tables.same([moved[order.index(index)] for index in range(len(games))], shaped, games)
 
 
-@pytest.mark.parametrize("name", sorted(set(SHAPINGS) - set(WHOLE_BATCH)))
+@pytest.mark.parametrize(("name", "fields"), [case for case in SHAPED if case[0] not in WHOLE_BATCH])
 @quiet
 @given(data=st.data(), method=st.sampled_from(sorted(TABLES)))
-def test_other_groups_and_the_learners_other_seat_change_nothing(name, data, method, plays, tables) -> None:
+def test_other_groups_and_the_learners_other_seat_change_nothing(name, fields, data, method, plays, tables) -> None:
     games, other = data.draw(plays.batch()), data.draw(plays.single("z"))
     table = credited(method, games)
-    shaping, chosen = SHAPINGS[name].function, SHAPINGS[name].settings()
+    shaping, chosen = SHAPINGS[name].function, SHAPINGS[name].settings(**fields)
     shaped, _ = shaping(games, table, chosen)
-    longer, _ = shaping([*games, other], [*table, credited("grpo", [other])[0]], chosen)
-    assert tables.same(longer[: len(games)], shaped, games)
+    more, _ = shaping([*games, other], [*table, credited("grpo", [other])[0]], chosen)
+    assert tables.same(more[: len(games)], shaped, games)
 
     handed = [replace(game, seats={**game.seats, "1": "random"}) for game in games]
     first = [
