@@ -5,26 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.local import Completion
+from turnwise.agents.engine import Engine
 from turnwise.agents.sampling import Sampling
 from turnwise.records import Reply, Request
-
-
-class Engine(Protocol):
-    """What samples tokens: ids in, ids and their log-probs out."""
-
-    weight_version: int
-
-    def generate(
-        self,
-        prompts: Sequence[tuple[int, ...]],
-        seeds: Sequence[int],
-        sampling: Sampling,
-        begun: Sequence[tuple[int, ...]] = (),
-    ) -> list[Completion]: ...
 
 
 class LanguageAgent:

@@ -9,7 +9,6 @@ for rounding: the log-probs of two batches may differ in their last bits).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from turnwise.agents.clock import ModelClock
+from turnwise.agents.engine import ENTROPY_CANDIDATES, Completion, Weights
 from turnwise.agents.sampling import Sampling, skip, uniforms
-
-ENTROPY_CANDIDATES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What the engine sampled for one prompt."""
-
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    """Log p under the distribution that was sampled: after temperature and top-p (greedy: the untempered one). Nats."""
-    finished: bool
-    """False where `max_tokens` cut it."""
-    topk_entropy: tuple[float, ...] | None = None
-
 
 class LocalEngine:
     """Samples from a causal language model of transformers that lives in this process."""
@@ -89,6 +74,13 @@ class LocalEngine:
                 completions[index] = completion
                 self.sampled += len(completion.ids)
         return completions  # type: ignore[return-value]  # every index was in exactly one block
+
+    def load(self, weights: Weights, version: int) -> None:
+        """The model is the trainer's own: there is nothing to copy."""
+        self.weight_version = version
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     @torch.inference_mode()
     def _decode_block(

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from turnwise.agents.api.settings import ApiSettings
 from turnwise.agents.context import TEMPLATES, ContextSettings
+from turnwise.agents.lora import LoraSettings
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import TinyModel
+from turnwise.agents.vllm.settings import VllmSettings
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.curriculum import CurriculumSettings
 from turnwise.algorithms.games import GameSettings, require_game
+from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.needs import NEEDS, able
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
@@ -77,12 +81,15 @@ class AgentSettings:
             )
 
 
+ENGINES = ("local", "vllm", "openai")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """What samples the tokens."""
 
     name: str = "local"
-    """`local`: transformers in this process."""
+    """`local`: transformers in this process. `vllm`: vLLM. `openai`: a server that speaks OpenAI's protocol."""
     device: str = "auto"
     """auto (CUDA where there is one), cpu, cuda, cuda:N."""
     dtype: str = "auto"
@@ -93,9 +100,11 @@ class EngineSettings:
     """Most prompt tokens, padding included and a shared prompt counted once per request, in one forward pass."""
     concurrency: int = 1024
     """Most episodes alive at once."""
+    vllm: VllmSettings = VllmSettings()
+    api: ApiSettings = ApiSettings()
 
     def __post_init__(self) -> None:
-        require_choice("name", self.name, ("local",))
+        require_choice("name", self.name, ENGINES)
         require_choice("dtype", self.dtype, ("auto", "float32", "bfloat16"))
         require_between("batch_tokens", self.batch_tokens, 1)
         require_between("concurrency", self.concurrency, 1)
@@ -116,6 +125,7 @@ class ModelSettings:
     prompt: str = "full"
     """Wording of the observations: `full` with rules, `compact` for tiny models."""
     tiny: TinyModel = field(default_factory=TinyModel)
+    lora: LoraSettings = LoraSettings()
     sft: SFT = field(default_factory=lambda: SFT(steps=0))
     """Warm start before reinforcement learning; steps 0 for none."""
 
@@ -156,6 +166,7 @@ class RunSettings:
     env: EnvSettings
     agent: AgentSettings = AgentSettings()
     engine: EngineSettings = EngineSettings()
+    launcher: LauncherSettings = LauncherSettings()
     model: ModelSettings = ModelSettings()
     algorithm: AlgorithmSettings = field(default_factory=AlgorithmSettings)
     curriculum: CurriculumSettings | None = None

@@ -65,7 +65,7 @@ def test_a_pretrained_model_reads_the_full_prompt() -> None:
 
 
 def test_the_groups_are_those_of_the_help() -> None:
-    assert groups() == ["agent", "algorithm", "curriculum", "engine", "env", "evaluation", "experiment", "model"]
+    assert groups() == ["agent", "algorithm", "curriculum", "engine", "env", "evaluation", "experiment", "launcher", "model"]
 
 
 # --- every key is there, is documented, and says what the record says ------------------------------------------------
@@ -164,9 +164,10 @@ BASES: list[tuple[str, str, type[Any]]] = [
 ]
 """(file, where in it, record): the files that restate a record's defaults. The others deviate on purpose."""
 APART: dict[type[Any], set[str]] = {
-    RunSettings: {"env", "curriculum", "agent", "engine", "model", "algorithm", "evaluation"},  # groups of their own
+    RunSettings: {"env", "curriculum", "agent", "engine", "launcher", "model", "algorithm", "evaluation"},  # groups of their own
     EnvSettings: {"id", "levels", "others"},  # has no default; of every environment alike: in train.yaml
-    ModelSettings: {"path", "tiny", "sft"},  # needed; of the tiny model only; off, and gentler where it is on
+    EngineSettings: {"vllm", "api"},  # of other engines
+    ModelSettings: {"path", "tiny", "sft", "lora"},  # needed; of the tiny model only; off, and gentler where it is on; off
 }
 
 

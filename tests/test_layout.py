@@ -27,6 +27,7 @@ ENVS_MAY_NOT = {"torch", "transformers", "vllm", "triton", "hydra", "omegaconf",
 LAZY = {
     *("triton", "vllm", "ray", "pyarrow", "tensorboard", "matplotlib", "textworld", "alfworld", "minigrid"),
     *("bm25s", "tantivy", "faiss", "sympy", "math_verify", "pydantic_monty", "mcp", "reasoning_gym", "textarena"),
+    *("openai", "anthropic", "tenacity", "peft", "torchao", "psutil"),
 }
 """Heavy or optional: imported inside the function that needs them, never when a module loads."""
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.local import Completion
+from turnwise.agents.engine import Completion
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.evaluation.scorer import Ids, Scorer
 from turnwise.envs.parsing import read_action, write_action

@@ -9,7 +9,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.local import Completion, LocalEngine
+from turnwise.agents.engine import Completion
+from turnwise.agents.local import LocalEngine
 from turnwise.agents.sampling import Sampling, uniforms
 
 Forward = Callable[[Sequence[int]], torch.Tensor]

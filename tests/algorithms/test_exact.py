@@ -13,7 +13,8 @@ import pytest
 
 from turnwise.agents.context import ChatContext, ContextSettings
 from turnwise.agents.language import LanguageAgent
-from turnwise.agents.local import Completion, LocalEngine
+from turnwise.agents.engine import Completion
+from turnwise.agents.local import LocalEngine
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer

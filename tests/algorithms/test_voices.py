@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from turnwise.agents.context import ChatContext, ContextSettings
-from turnwise.agents.local import Completion
+from turnwise.agents.engine import Completion
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
 from turnwise.algorithms.evaluation.exact_policy import Opinion
 from turnwise.algorithms.evaluation.scorer import model_scorer

@@ -1,0 +1,1 @@
+"""Running beyond one process: who starts what, and where it runs."""
