@@ -50,6 +50,14 @@ class Ask:
     """The actions that may be played now, for an engine that is asked to sample no other ones."""
 
 
+class AgentFailure(RuntimeError):
+    """An agent could not reply: its episode ends with status `kind`, and the text says why."""
+
+    def __init__(self, text: str, kind: Literal["agent_error", "timeout"] = "agent_error") -> None:
+        super().__init__(text)
+        self.kind: Literal["agent_error", "timeout"] = kind
+
+
 class Engine(Protocol):
     """What samples tokens."""
 
@@ -86,23 +94,13 @@ class StreamingEngine(Engine, Protocol):
         """Hand requests in; returns their numbers, in order."""
         ...
 
-    def receive(self, timeout_s: float) -> list[tuple[int, Completion]]:
-        """Get on with the work; (number, completion) of what is done by now, nothing after `timeout_s`.
+    def receive(self, timeout_s: float) -> list[tuple[int, Completion | AgentFailure]]:
+        """Get on with the work; (number, what came of it) of every request that is done by now, [] after `timeout_s`.
 
-        Raises AgentFailure (with `number`) where one request cannot be answered.
+        A request that cannot be answered comes back as the failure that says why; the others are not touched by it.
         """
         ...
 
     def withdraw(self, numbers: Sequence[int]) -> None:
         """Forget these requests: nobody waits for them any more. Unknown numbers are ignored."""
         ...
-
-
-class AgentFailure(RuntimeError):
-    """An agent could not reply: its episode ends with status `kind`, and the text says why."""
-
-    def __init__(self, text: str, kind: Literal["agent_error", "timeout"] = "agent_error", number: int = -1) -> None:
-        super().__init__(text)
-        self.kind: Literal["agent_error", "timeout"] = kind
-        self.number = number
-        """The request's, where it was submitted."""

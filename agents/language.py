@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.engine import Engine
+from turnwise.agents.engine import AgentFailure, Ask, Completion, Engine, StreamingEngine
 from turnwise.agents.sampling import Sampling
 from turnwise.records import Reply, Request
 
@@ -24,6 +24,7 @@ class LanguageAgent:
                 f"{sampling.max_tokens} and {context.settings.max_context}"
             )
         self.engine, self.context, self.sampling, self.name = engine, context, sampling, name
+        self._stream: LanguageStream | None = None
 
     def act(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply per request, in order, sampled together but for those that have other limits.
@@ -55,22 +56,85 @@ class LanguageAgent:
         started = time.perf_counter()
         prompts = [request.prompt_ids or self.context.opening(request.messages) for request in requests]
         seeds = [request.seed for request in requests]
-        sampling = self.sampling if limit == self.sampling.max_tokens else replace(self.sampling, max_tokens=limit)
+        sampling = self._sampling(limit)
         begun = [request.begun for request in requests]
         if any(begun):
             completions = self.engine.generate(prompts, seeds, sampling, begun)
         else:
             completions = self.engine.generate(prompts, seeds, sampling)
-        seconds, version, decode = time.perf_counter() - started, self.engine.weight_version, self.context.decode
-        return [
-            Reply(
-                text=decode(completion.ids),
-                completion_ids=completion.ids,
-                logprobs=completion.logprobs,
-                topk_entropy=completion.topk_entropy,
-                finished=completion.finished,
-                weight_version=version,
-                seconds=seconds,
-            )
-            for completion in completions
-        ]
+        seconds = time.perf_counter() - started
+        return [self._reply(completion, seconds) for completion in completions]
+
+    def _sampling(self, limit: int) -> Sampling:
+        return self.sampling if limit == self.sampling.max_tokens else replace(self.sampling, max_tokens=limit)
+
+    def _reply(self, completion: Completion, seconds: float) -> Reply:
+        return Reply(
+            text=self.context.decode(completion.ids),
+            completion_ids=completion.ids,
+            logprobs=completion.logprobs,
+            topk_entropy=completion.topk_entropy,
+            finished=completion.finished,
+            weight_version=self.engine.weight_version,
+            versions=completion.versions,
+            seconds=seconds,
+        )
+
+    @property
+    def held_to_legal(self) -> bool:
+        """Whether requests are to say which actions are legal, because the engine samples no others."""
+        return bool(getattr(self.engine, "held_to_legal", False))
+
+    # One by one, where the engine can
+
+    @property
+    def stream(self) -> LanguageStream | None:
+        """Takes requests and gives every reply as soon as it is done; None where the engine samples batches only."""
+        if self._stream is None and isinstance(self.engine, StreamingEngine):
+            self._stream = LanguageStream(self, self.engine)
+        return self._stream
+
+
+class LanguageStream:
+    """The requests of a language agent whose engine answers one by one. Nobody else may receive from the engine."""
+
+    def __init__(self, agent: LanguageAgent, engine: StreamingEngine) -> None:
+        self._agent, self._engine = agent, engine
+        self._since: dict[int, float] = {}
+        """Number of a request -> when it was handed in."""
+
+    def submit(self, requests: Sequence[Request]) -> list[int]:
+        """Hand requests in; returns their numbers. Raises ValueError where one leaves no token to sample."""
+        asks = [self._ask(request) for request in requests]
+        numbers = self._engine.submit(asks)
+        self._since |= dict.fromkeys(numbers, time.perf_counter())
+        return numbers
+
+    def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]:
+        """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
+        now = time.perf_counter
+        found: list[tuple[int, Reply | AgentFailure]] = []
+        for number, completion in self._engine.receive(timeout_s):
+            since = self._since.pop(number)
+            if isinstance(completion, Completion):
+                found.append((number, self._agent._reply(completion, now() - since)))
+            else:
+                found.append((number, completion))
+        return found
+
+    def withdraw(self, numbers: Sequence[int]) -> None:
+        """Forget these requests."""
+        self._engine.withdraw(numbers)
+        for number in numbers:
+            self._since.pop(number, None)
+
+    def _ask(self, request: Request) -> Ask:
+        agent = self._agent
+        return Ask(
+            prompt=request.prompt_ids or agent.context.opening(request.messages),
+            seed=request.seed,
+            sampling=agent._sampling(agent._limit(request)),
+            begun=request.begun,
+            session=request.session,
+            allowed=request.allowed,
+        )

@@ -21,6 +21,7 @@ from turnwise.agents.clock import ModelClock
 from turnwise.agents.engine import ENTROPY_CANDIDATES, Completion, Weights
 from turnwise.agents.sampling import Sampling, skip, uniforms
 
+
 class LocalEngine:
     """Samples from a causal language model of transformers that lives in this process."""
 

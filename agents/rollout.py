@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+from turnwise.agents.engine import AgentFailure
+from turnwise.agents.owed import Owed
 from turnwise.agents.plan import Plan, in_text, plans
 from turnwise.agents.table import Agent, Table
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
@@ -18,12 +20,18 @@ __all__ = ["Agent", "Plan", "Rollout", "Table", "plans"]
 
 RECORDED = ("anchor", "ground_truth")
 _MOST_THREADS = 32
+_WAIT_S = 1.0
+"""How long a pass waits for replies where there is nothing else to do."""
 _GRACE_S = 0.01
 """How long a pass waits for games in workers, so that an agent gets one large batch instead of two."""
 
 
 class Rollout:
     """Plays planned episodes with a set of agents. Holds games between calls, so that none is built twice.
+
+    An agent that has a `stream` is handed every request by itself, and a reply is played as soon as it is there; every
+    other one is asked once a pass, for all seats of its that wait. An agent that cannot reply ends the episode with
+    status "agent_error" or "timeout".
 
     Games in worker processes are started and played in threads, so that no episode waits for another one: who is still
     busy is left out of a pass. What an episode becomes depends on its plan alone, never on who was faster. An episode
@@ -60,6 +68,7 @@ class Rollout:
         """Valid replies so far that a game went on after: in a game of tools, calls of them. Copies do not count."""
         self._idle: dict[str, list[Referee]] = {}
         self._threads: ThreadPoolExecutor | None = None
+        self._owed = Owed()
 
     def collect(self, plans: Sequence[Plan]) -> list[Episode]:
         """The episodes, in the order of the plans. Agents are asked once a pass, for every seat of theirs that waits.
@@ -68,9 +77,19 @@ class Rollout:
         """
         waiting = iter(enumerate(plans))
         episodes: list[Episode | None] = [None] * len(plans)
+        try:
+            self._play_all(waiting, episodes)
+        except BaseException:
+            self._owed.withdraw()
+            raise
+        return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
+
+    def _play_all(self, waiting: Iterator[tuple[int, Plan]], episodes: list[Episode | None]) -> None:
         live = self._seat_next(waiting, self.concurrency)
         while live:
-            self._pass(_ready(live))
+            self._pass(self._ready(live))
+            if self._owed:
+                self._owed.receive(_WAIT_S if all(table.busy is None for table in live) else _GRACE_S)
             over = [table for table in live if table.over]
             for table in over:
                 episodes[table.index] = table.episode()
@@ -78,7 +97,6 @@ class Rollout:
             if over:
                 live = [table for table in live if not table.over]
                 live += self._seat_next(waiting, self.concurrency - len(live))
-        return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
 
     # In steps
 
@@ -102,6 +120,12 @@ class Rollout:
             table.rest()
             table.limit = most
         self._pass(tables)
+        try:
+            while self._owed:
+                self._owed.receive(_WAIT_S)
+        except BaseException:
+            self._owed.withdraw()
+            raise
         for table in tables:
             table.rest()
             table.limit = None
@@ -172,9 +196,20 @@ class Rollout:
             if not table.over and table.ask():
                 asked.setdefault(id(table.agent), []).append(table)
         for tables in asked.values():
+            stream = getattr(tables[0].agent, "stream", None)
+            if stream is not None:
+                self._owed.ask(stream, tables)
+                continue
             for table, reply in zip(tables, _replies(tables), strict=True):
                 if reply is not None:
                     table.answer(reply)
+
+    def _ready(self, live: Sequence[Table]) -> list[Table]:
+        """The tables that wait for nothing; unless replies are owed at least one, after a while if need be."""
+        busy = [table.busy for table in live if table.busy is not None]
+        if busy and not self._owed and wait(busy, timeout=_GRACE_S).not_done and len(busy) == len(live):
+            wait(busy, return_when=FIRST_COMPLETED)
+        return [table for table in live if table.is_ready()]
 
     def _seat_next(self, waiting: Iterator[tuple[int, Plan]], free: int) -> list[Table]:
         seated = []
@@ -198,20 +233,12 @@ class Rollout:
         return self._threads.submit(job)
 
 
-def _ready(live: Sequence[Table]) -> list[Table]:
-    """The tables that wait for no worker; at least one, after a while if need be."""
-    busy = [table.busy for table in live if table.busy is not None]
-    if busy and wait(busy, timeout=_GRACE_S).not_done and len(busy) == len(live):
-        wait(busy, return_when=FIRST_COMPLETED)
-    return [table for table in live if table.is_ready()]
-
-
 def _replies(tables: Sequence[Table]) -> list[Reply | None]:
-    """What the agent of these tables replies to each; None where the environment failed as the agent looked at it."""
+    """What the agent of these tables replies to each; None where it could not, or the environment failed meanwhile."""
     agent = tables[0].agent
     try:
         replies = agent.act([table.request for table in tables])
-    except EnvFailure as error:
+    except (EnvFailure, AgentFailure) as error:
         if len(tables) > 1:  # find out whose it was: replies follow from their requests alone
             return [reply for table in tables for reply in _replies([table])]
         tables[0].fail(error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from turnwise.agents.context import Transcript
 from turnwise.agents.draft import Draft, join, versions
+from turnwise.agents.engine import AgentFailure
 from turnwise.agents.plan import Plan
 from turnwise.agents.replay import Replayed, did_not_follow, play_again
 from turnwise.agents.sampling import derive_seed
@@ -43,6 +44,7 @@ class Table:
         "agent",
         "agents",
         "anchor",
+        "asked",
         "busy",
         "drafts",
         "game",
@@ -85,6 +87,8 @@ class Table:
         self.limit: int | None = None
         """Most tokens that the next reply may grow by."""
         self.over = False
+        self.asked = False
+        """Whether an agent that answers in its own time owes a reply."""
         self.busy: Future[Outcome | None] | None = None
         """What a thread does for this table now."""
         if self.slow:
@@ -156,7 +160,7 @@ class Table:
         """Is there nothing to wait for? Writes down what a thread has played meanwhile."""
         busy = self.busy
         if busy is None:
-            return True
+            return not self.asked
         if not busy.done():
             return False
         self.busy, outcome = None, busy.result()
@@ -227,7 +231,11 @@ class Table:
             seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
             prompt_ids=self.prompt or (),
             game=self.game,
+            session=f"{plan.id}:{seat}",
         )
+        if getattr(self.agent, "held_to_legal", False) and self.legal is not None:
+            allowed = tuple([write_action(action, self.legal) for action in self.legal])
+            self.request = replace(self.request, allowed=allowed)
         if self.partial is not None or self.limit is not None:
             self.request = self._in_parts(self.request, self.agent)
         return True
@@ -308,10 +316,10 @@ class Table:
             twin.agent = twin.agents[referee.seat or ""]
         return twin
 
-    def fail(self, error: EnvFailure) -> None:
-        """End the episode: its environment failed."""
-        self.referee.fail(error)
-        self.over = True
+    def fail(self, error: EnvFailure | AgentFailure) -> None:
+        """End the episode: its environment failed, or an agent could not reply."""
+        self.referee.fail(error, error.kind if isinstance(error, AgentFailure) else "env_error")
+        self.asked, self.over = False, True
 
     def _write_down(self, outcome: Outcome, known: Turn | None = None) -> None:
         """Book the reply to the latest request. known: the turn that it makes again."""

@@ -48,7 +48,7 @@ class League:
         frozen = copy.deepcopy(model).requires_grad_(False)
         agent = voice_of(self._policy, frozen)
         agent.name = name
-        agent.engine.clock = self._policy.engine.clock  # type: ignore[attr-defined]  # its time is the model's too
+        agent.engine.clock = self._policy.engine.clock  # its time is the model's too
         self._models[name], self._agents[name], self.lost[name] = frozen, agent, UNKNOWN
         for oldest in list(self._models)[: -self.settings.keep]:
             self._dismiss(oldest)

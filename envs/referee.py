@@ -56,9 +56,10 @@ class Referee:
         self.turns = 0
         """Replies so far, invalid ones too."""
         self.status = "ok"
-        """"truncated" once a limit has ended the episode, "env_error" once the environment itself has failed."""
+        """"truncated" once a limit has ended the episode, "env_error" once the environment itself has failed; and what
+        else `fail` was given."""
         self.failure: str | None = None
-        """Why the environment failed, where it did."""
+        """Why the environment (or an agent) failed, where it did."""
         self._seed = 0
         self._rng: np.random.Generator | None = None
         self._failures = 0
@@ -135,9 +136,9 @@ class Referee:
         self.fail(error)
         return Outcome(seat, None, "env_error", {}, False, True, {"reason": self.failure})
 
-    def fail(self, error: EnvFailure) -> None:
-        """End the episode without a verdict on anybody: no reward, and `status` "env_error"."""
-        self.failure, self.status, self.seat = str(error), "env_error", None
+    def fail(self, error: Exception, status: str = "env_error") -> None:
+        """End the episode without a verdict on anybody: no reward, and a status that says whose failure it was."""
+        self.failure, self.status, self.seat = str(error), status, None
 
     def clone(self) -> Referee:
         """An independent copy, mid-episode too. A game that cannot be cloned is pickled."""

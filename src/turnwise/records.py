@@ -53,6 +53,10 @@ class Request:
     """Most tokens to sample now, below the agent's own limit; None for the agent's."""
     begun: tuple[int, ...] = ()
     """Tokens of this very reply that were sampled before; `prompt_ids` ends with them."""
+    session: str | None = None
+    """Requests of one seat in one episode have one name, so that an engine can keep what it has read."""
+    allowed: tuple[str, ...] | None = None
+    """The actions that are legal now, where the agent is to be held to them (`agent.held_to_legal`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,81 @@
+"""Replies that agents owe to tables: each is handed in alone, and played as soon as it is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from turnwise.agents.engine import AgentFailure
+from turnwise.agents.table import Table
+from turnwise.records import Reply, Request
+
+PATIENCE_S = 600.0
+"""For so long an agent may leave all that it owes unanswered."""
+
+
+class Stream(Protocol):
+    """An agent that answers requests one by one, in its own time."""
+
+    def submit(self, requests: Sequence[Request]) -> list[int]: ...
+
+    def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]: ...
+
+    def withdraw(self, numbers: Sequence[int]) -> None: ...
+
+
+class Owed:
+    """All replies that are on their way. patience_s: after so long without any, the episodes end with "timeout"."""
+
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s = patience_s
+        self._tables: dict[Stream, dict[int, Table]] = {}
+        """Agent -> number of a request -> who waits for the reply to it."""
+        self._heard: dict[Stream, float] = {}
+        """When each agent that owes something last gave a reply, or was first asked."""
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    def ask(self, stream: Stream, tables: Sequence[Table]) -> None:
+        """Hand in the requests of these tables."""
+        numbers = stream.submit([table.request for table in tables])
+        if stream not in self._tables:
+            self._heard[stream] = time.monotonic()
+        waiting = self._tables.setdefault(stream, {})
+        for number, table in zip(numbers, tables, strict=True):
+            waiting[number], table.asked = table, True
+
+    def receive(self, timeout_s: float) -> None:
+        """Carry what is there to its tables. Waits for at most so long, shared by all agents that owe something."""
+        share = timeout_s / max(len(self._tables), 1)
+        for stream, waiting in list(self._tables.items()):
+            found = stream.receive(share)
+            for number, reply in found:
+                table = waiting.pop(number)
+                table.asked = False
+                if isinstance(reply, AgentFailure):
+                    table.fail(reply)
+                else:
+                    table.answer(reply)
+            if not waiting:
+                del self._tables[stream], self._heard[stream]
+            elif found:
+                self._heard[stream] = time.monotonic()
+            elif time.monotonic() - self._heard[stream] > self.patience_s:
+                self._give_up(stream)
+
+    def _give_up(self, stream: Stream) -> None:
+        waiting = self._tables.pop(stream)
+        del self._heard[stream]
+        stream.withdraw(list(waiting))
+        text = f"{len(waiting)} replies were waited for, and none came for {self.patience_s:g} s"
+        for table in waiting.values():
+            table.fail(AgentFailure(text, "timeout"))
+
+    def withdraw(self) -> None:
+        """Forget everything: the episodes that wait are given up."""
+        for stream, waiting in self._tables.items():
+            stream.withdraw(list(waiting))
+        self._tables.clear()
+        self._heard.clear()
