@@ -25,6 +25,34 @@ def load_pretrained(path: str, *, device: torch.device, trust_remote_code: bool 
 
     if not sys.stderr.isatty():
         logging.disable_progress_bar()
+    _require_place(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, trust_remote_code=trust_remote_code
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(path, error) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model = model.to(device)
+    if device.type == "cpu":
+        _own_memory(model)
+    return model.eval(), tokenizer
+
+
+def load_config(path: str, *, trust_remote_code: bool = False) -> Any:
+    """The configuration of a model in a folder or on the hub; no weights are read. Raises ModelError without one."""
+    from transformers import AutoConfig
+
+    _require_place(path)
+    try:
+        return AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(path, error) from error
+
+
+def _require_place(path: str) -> None:
     folder = Path(path).expanduser()
     if folder.exists() and not (folder / "config.json").exists():
         raise ModelError(f"a model folder holds config.json, weights and a tokenizer: {folder} has no config.json")
@@ -32,20 +60,11 @@ def load_pretrained(path: str, *, device: torch.device, trust_remote_code: bool 
         raise ModelError(
             f"there is no model folder {path}; give an existing folder or a hub id such as Qwen/Qwen3-0.6B"
         )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch.float32, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model = model.to(device)
-    if device.type == "cpu":
-        _own_memory(model)
-    return model.eval(), tokenizer
+
+
+def _not_loaded(path: str, error: Exception) -> ModelError:
+    reason = str(error).strip().splitlines()[0]
+    return ModelError(f"the model {path!r} cannot be loaded from a folder or the hub: {reason}")
 
 
 def _own_memory(model: Any) -> None:

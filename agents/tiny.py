@@ -71,13 +71,12 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
 
 
-def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
-    """A freshly initialised model; the weights follow from the seed alone."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+def tiny_config(settings: TinyModel, vocabulary: int, **ids: int | None) -> Any:
+    """The configuration of the model in transformers' terms; ids: of its special tokens."""
+    from transformers import Qwen3Config
 
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
+    return Qwen3Config(
+        vocab_size=vocabulary,
         hidden_size=settings.hidden,
         intermediate_size=settings.intermediate,
         num_hidden_layers=settings.layers,
@@ -87,6 +86,18 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
         max_position_embeddings=settings.max_position,
         tie_word_embeddings=True,
         initializer_range=settings.init_std,
+        **ids,
+    )
+
+
+def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
+    """A freshly initialised model; the weights follow from the seed alone."""
+    import torch
+    from transformers import Qwen3ForCausalLM
+
+    config = tiny_config(
+        settings,
+        len(tokenizer),
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,

@@ -1,0 +1,116 @@
+"""The sizes of a language model, and the bytes that they lead to; no weights are loaded.
+
+The formulas of an update and of generation count what transformers and torch keep for one pass of a dense model of the
+Llama and Qwen kind, and were held against torch's own count of allocations: tests/algorithms/test_memory_plan.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turnwise.agents.pretrained import load_config
+from turnwise.agents.tiny import tiny_config
+from turnwise.algorithms.checkpoint import weights_of
+from turnwise.algorithms.settings import ModelSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """Sizes of a causal language model."""
+
+    parameters: int
+    """All of them; a head that is tied to the embedding counts once."""
+    layers: int
+    hidden: int
+    """Width of the residual stream."""
+    heads: int
+    key_heads: int
+    """Heads of keys and values."""
+    head_dim: int
+    intermediate: int
+    """Width of the gated layer; of a mixture of experts, of all that one token passes."""
+    vocabulary: int
+
+    @property
+    def query(self) -> int:
+        """Width of all query heads."""
+        return self.heads * self.head_dim
+
+    @property
+    def key(self) -> int:
+        """Width of all key heads, and of all value heads."""
+        return self.key_heads * self.head_dim
+
+    @property
+    def embedding(self) -> int:
+        """Parameters of the embedding, and of the head."""
+        return self.vocabulary * self.hidden
+
+    @property
+    def of_layer(self) -> int:
+        """Parameters of one layer's matrices."""
+        return 2 * self.hidden * (self.query + self.key) + 3 * self.hidden * self.intermediate
+
+    def cache_bytes(self, bf16: bool) -> int:
+        """Of one token in transformers' cache. In bfloat16 the keys stay float32: a norm and the rotation widen them."""
+        return self.layers * self.key * (6 if bf16 else 8)
+
+    def layer_bytes(self, row: int, bf16: bool) -> int:
+        """What one layer keeps of one token for the backward pass. row: tokens of the row, for its mask."""
+        small = 4 * (2 + 2 * self.heads + self.key_heads)
+        if bf16:
+            return 26 * self.hidden + 14 * self.query + 6 * self.key + 8 * self.intermediate + 2 * row + small
+        return 4 * (6 * self.hidden + 6 * self.query + 2 * self.key + 4 * self.intermediate + row) + small
+
+    def body_bytes(self, tokens: int, row: int, *, bf16: bool, checkpointed: bool = False) -> int:
+        """What the layers keep of a micro-batch for its backward pass; `checkpointed`: their inputs, and one layer."""
+        copies = 2 * self.of_layer if bf16 else 0  # the weights in bfloat16, which autocast keeps until then
+        one = tokens * self.layer_bytes(row, bf16) + copies
+        outside = 12 * self.hidden * tokens
+        if checkpointed:
+            return tokens * 4 * self.hidden * self.layers + one + outside
+        return one * self.layers + outside
+
+    def head_bytes(self, tokens: int, *, per_choice: int, bf16: bool) -> int:
+        """What the head takes at so many trained tokens; per_choice: bytes of an entry of the vocabulary, of each."""
+        gradient, copy = 4 * self.embedding, 2 * self.embedding if bf16 else 0
+        return tokens * self.vocabulary * (per_choice + bf16) + gradient + copy
+
+
+def shape_of(settings: ModelSettings) -> ModelShape:
+    """Of the model that a run would train. Raises ModelError where there is no such model."""
+    return shape_of_config(_config(settings), settings.trust_remote_code)
+
+
+def shape_of_config(config: Any, trust_remote_code: bool = False) -> ModelShape:
+    """Of a configuration of transformers; its weights are counted without being made."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+    text = config.get_text_config()
+    heads = text.num_attention_heads
+    experts = getattr(text, "num_experts_per_tok", None)
+    width = text.intermediate_size if experts is None else experts * text.moe_intermediate_size
+    return ModelShape(
+        parameters=sum(p.numel() for p in model.parameters()),
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        heads=heads,
+        key_heads=getattr(text, "num_key_value_heads", None) or heads,
+        head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
+        intermediate=width,
+        vocabulary=text.vocab_size,
+    )
+
+
+def _config(settings: ModelSettings) -> Any:
+    if settings.path is None:
+        return tiny_config(settings.tiny, settings.tiny.vocabulary)
+    path = settings.path
+    if Path(path).exists():
+        path = str(weights_of(Path(path)))
+    return load_config(path, trust_remote_code=settings.trust_remote_code)
