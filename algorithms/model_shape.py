@@ -54,7 +54,7 @@ class ModelShape:
         return 2 * self.hidden * (self.query + self.key) + 3 * self.hidden * self.intermediate
 
     def cache_bytes(self, bf16: bool) -> int:
-        """Of one token in transformers' cache. In bfloat16 the keys stay float32: a norm and the rotation widen them."""
+        """Of one token in transformers' cache. In bfloat16 the keys stay float32: their norm widens them."""
         return self.layers * self.key * (6 if bf16 else 8)
 
     def layer_bytes(self, row: int, bf16: bool) -> int:

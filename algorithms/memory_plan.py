@@ -1,0 +1,295 @@
+"""What a run will need of its device, before it starts: arithmetic on its settings and on the sizes of its model.
+
+Some parts are known (weights, optimiser, an engine's cache): a run is refused where they do not fit. Others depend on
+what will be played, and are known at their largest only (a full micro-batch, every transcript at its longest): where
+those do not fit, the plan says so, and what to turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from turnwise.agents.pretrained import pick_device, pick_dtype
+from turnwise.algorithms.model_shape import ModelShape, shape_of
+from turnwise.algorithms.room import Room, room_of
+from turnwise.algorithms.settings import RunSettings
+from turnwise.envs.registry import make_game
+
+GB, GIB = 1e9, 1 << 30
+LIBRARIES = {"cpu": 600_000_000, "cuda": 1_500_000_000}
+"""Bytes of torch, its libraries and (on CUDA, assumed) its context and workspaces."""
+VLLM_LIBRARIES = 700_000_000
+"""Bytes of each process that vLLM starts on a CPU."""
+SAMPLED_CHOICE = 36
+"""Bytes that the local engine takes per entry of the vocabulary and request as it draws a token."""
+
+
+class NoRoom(ValueError):
+    """The run's known parts do not fit its device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that lies on the device."""
+
+    name: str
+    size: int
+    """Bytes."""
+    phase: str = "always"
+    """When: always, rollout or update."""
+    most: bool = False
+    """Whether this is the most that it may become; else it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A setting to turn."""
+
+    key: str
+    value: Any
+    saves: int
+    """Bytes, from the plan before it."""
+
+    def __str__(self) -> str:
+        return f"{self.key}={str(self.value).lower()} saves {_gb(self.saves)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """The parts on one device; every rank's is the same."""
+
+    parameters: int
+    parts: tuple[Part, ...]
+    room: Room
+    advice: tuple[Advice, ...] = ()
+    """What to turn, the first things first, until it fits; empty where it fits, or nothing helps."""
+
+    @property
+    def known(self) -> int:
+        """Bytes at the fuller of rollout and update, of the parts that are known."""
+        return self._peak([part for part in self.parts if not part.most])
+
+    @property
+    def most(self) -> int:
+        """Bytes at the fuller of rollout and update, with every part at its largest."""
+        return self._peak(self.parts)
+
+    def _peak(self, parts: Sequence[Part]) -> int:
+        sums = {phase: sum(part.size for part in parts if part.phase == phase) for phase in _PHASES}
+        return sums["always"] + max(sums["rollout"], sums["update"])
+
+    def lines(self) -> list[str]:
+        """For people."""
+        told = ", ".join(f"{part.name} {'at most ' if part.most else ''}{_gb(part.size)}" for part in self.parts)
+        of = f"of {_gb(self.room.size)}"
+        found = [f"memory for {self.parameters:,} parameters on {self.room.kind}: {told}"]
+        found.append(f"together {_gb(self.known)} and at most {_gb(self.most)} {of}, {_gb(self.room.free)} free")
+        if self.known <= self.room.free < self.most:
+            found.append(f"at its largest it would not fit; if memory runs out, set {self._told_advice()}")
+        return found
+
+    def _told_advice(self) -> str:
+        return "; ".join(map(str, self.advice)) or "model.path to a smaller model, or train on more ranks"
+
+
+_PHASES = ("always", "rollout", "update")
+
+
+def require_room(plan: MemoryPlan) -> None:
+    """Raises NoRoom, with what to turn and by how much, where the known parts do not fit."""
+    if plan.known <= plan.room.free:
+        return
+    raise NoRoom(
+        f"the run needs {_gb(plan.known)} of memory and {_gb(plan.room.free)} of {_gb(plan.room.size)} are free on its "
+        f"{plan.room.kind} device ({plan.lines()[0]}); set {plan._told_advice()}"
+    )
+
+
+def plan_memory(
+    settings: RunSettings, world_size: int = 1, *, shape: ModelShape | None = None, room: Room | None = None
+) -> MemoryPlan:
+    """The plan of each of `world_size` ranks that share the learner. shape, room: in place of those that are found.
+
+    Raises ModelError where there is no such model, or no such device.
+    """
+    shape = shape or shape_of(settings.model)
+    room = room or room_of(pick_device(settings.engine.device))
+    plan = MemoryPlan(shape.parameters, tuple(_parts(settings, shape, room, world_size)), room)
+    return replace(plan, advice=tuple(_advice(settings, plan, shape, world_size)))
+
+
+def _parts(settings: RunSettings, shape: ModelShape, room: Room, world_size: int) -> Iterator[Part]:
+    bf16 = pick_dtype(settings.engine.dtype, torch.device(room.kind)) == torch.bfloat16
+    yield from _learner(settings, shape, world_size, bf16)
+    if settings.engine.name == "vllm":
+        yield from _vllm(settings, shape, room, bf16)
+    elif settings.engine.name == "local":
+        yield from _local(settings, shape, bf16)
+    yield Part("libraries", LIBRARIES[room.kind])
+
+
+def _learner(settings: RunSettings, shape: ModelShape, world_size: int, bf16: bool) -> Iterator[Part]:
+    """Float32 weights and what moves with them, shared among the ranks; and one micro-batch."""
+    algorithm, optimisation = settings.algorithm, settings.algorithm.optimisation
+    weights = 4 * shape.parameters // world_size
+    adapters = adapter_parameters(shape, settings.model.lora.rank)
+    trained = (adapters or shape.parameters) // world_size
+    yield Part("weights", weights + (4 * trained if adapters else 0))
+    if not getattr(optimisation, "offload", False):
+        yield Part("optimiser", _optimiser_bytes(trained, optimisation))
+    yield Part("gradients", 4 * trained, "update")
+    if algorithm.critic.kind == "own":
+        body = shape.parameters // world_size
+        yield Part("critic", 4 * body + _optimiser_bytes(body, optimisation))
+        yield Part("critic's gradients", 4 * body, "update")
+    copies = {
+        "running mean": bool(optimisation.mean_decay),
+        "reference": algorithm.magnet.needs_model,
+        "league": settings.agent.opponent == "league" and settings.agent.league.keep,
+    }
+    for name, count in copies.items():
+        if count:
+            yield Part(name, weights * int(count))
+    if world_size > 1:
+        yield Part("gathered layers", 4 * (2 * shape.of_layer + shape.embedding))
+    yield Part("micro-batch", micro_batch_bytes(settings, shape, bf16), "update", most=True)
+
+
+def _optimiser_bytes(trained: int, optimisation: Any) -> int:
+    """Adam's two means; in 8 bits with a float32 scale for every 256 entries."""
+    if getattr(optimisation, "optimiser", "adamw") == "adamw8bit":
+        return 2 * trained + 2 * 4 * trained // 256
+    return 8 * trained
+
+
+def adapter_parameters(shape: ModelShape, rank: int) -> int:
+    """Of adapters of this rank beside every matrix of the layers."""
+    ends = 4 * shape.hidden + 2 * shape.query + 2 * shape.key + 3 * (shape.hidden + shape.intermediate)
+    return rank * shape.layers * ends
+
+
+def micro_batch_bytes(settings: RunSettings, shape: ModelShape, bf16: bool) -> int:
+    """Of a full micro-batch in which every token is trained."""
+    algorithm, row = settings.algorithm, settings.agent.context.max_context
+    tokens = min(max(algorithm.optimisation.micro_batch_tokens, row), tokens_of_step(settings))
+    checkpointed = getattr(algorithm.optimisation, "activation_checkpointing", False)
+    body = shape.body_bytes(tokens, min(row, tokens), bf16=bf16, checkpointed=checkpointed)
+    bodies = 2 if algorithm.critic.kind == "own" else 1
+    return bodies * body + shape.head_bytes(tokens, per_choice=_per_choice(algorithm), bf16=bf16)
+
+
+def _per_choice(algorithm: Any) -> int:
+    """Bytes per entry of the vocabulary at a trained token, at the worst moment of forward and backward pass."""
+    magnet = algorithm.magnet
+    if magnet.weight and magnet.estimator == "exact":
+        return 31 if magnet.needs_model else 26
+    return 21 if magnet.weight or algorithm.objective.entropy_weight else 17
+
+
+def tokens_of_step(settings: RunSettings) -> int:
+    """Most tokens that a step could train on: every transcript of every seat at its longest."""
+    context = settings.agent.context
+    seats = max(len(make_game(game.id, **game.kwargs).seats) for game in settings.env.games)
+    rows = 1 if context.layout == "append_only" else settings.env.max_turns or 1_000_000
+    return settings.games_per_step * seats * rows * context.max_context
+
+
+def _local(settings: RunSettings, shape: ModelShape, bf16: bool) -> Iterator[Part]:
+    """The cache of a full block of requests, the prompts' pass, and the distributions that tokens are drawn from."""
+    requests, reply = settings.engine.concurrency, settings.agent.sampling.max_tokens
+    if settings.algorithm.explore == "independent":
+        requests = min(requests, settings.games_per_step)
+    prompts = min(settings.engine.batch_tokens, requests * (settings.agent.context.max_context - reply))
+    tokens = prompts + requests * reply
+    one_layer = 4 * (2 * shape.key + 2 * shape.query)
+    yield Part("cache", tokens * (shape.cache_bytes(bf16) + one_layer), "rollout", most=True)
+    passing = prompts * 4 * (3 * shape.intermediate + 2 * shape.hidden)
+    drawing = requests * shape.vocabulary * SAMPLED_CHOICE
+    yield Part("generation", max(passing, drawing), "rollout", most=True)
+
+
+def _vllm(settings: RunSettings, shape: ModelShape, room: Room, bf16: bool) -> Iterator[Part]:
+    """Weights of its own and the cache that it reserves; asleep during updates where it may sleep."""
+    vllm = settings.engine.vllm
+    phase = "rollout" if vllm.sleep and room.kind == "cuda" else "always"
+    weights = (2 if bf16 else 4) * shape.parameters // vllm.tensor_parallel
+    if vllm.kv_cache_gb is not None:
+        cache = int(vllm.kv_cache_gb * GIB)
+    elif room.kind == "cuda":
+        cache = max(int(vllm.gpu_memory_utilization * room.size) - weights, 0)
+    else:
+        cache = GIB
+    yield Part("vLLM's weights", weights, phase)
+    yield Part("KV", cache, phase)
+    if room.kind == "cpu" and vllm.own_process:
+        yield Part("vLLM's processes", VLLM_LIBRARIES * (1 + vllm.tensor_parallel))
+
+
+def _advice(settings: RunSettings, plan: MemoryPlan, shape: ModelShape, world_size: int) -> Iterator[Advice]:
+    """Settings to turn one after the other until everything fits; nothing where it does already."""
+    certain = plan.known > plan.room.free
+    needs: Callable[[MemoryPlan], int] = (lambda p: p.known) if certain else (lambda p: p.most)
+    for key, values in _turns(settings, certain):
+        if not _has(settings, key):
+            continue
+        chosen = None
+        for value in values:
+            if needs(plan) <= plan.room.free:
+                break
+            changed = with_setting(settings, key, value)
+            parts = tuple(_parts(changed, shape, plan.room, world_size))
+            smaller = replace(plan, parts=parts)
+            if needs(smaller) < needs(plan):
+                before = needs(plan) if chosen is None else needs(plan) + chosen.saves
+                chosen = Advice(key, value, before - needs(smaller))
+                plan, settings = smaller, changed
+        if chosen is not None:
+            yield chosen
+
+
+def _turns(settings: RunSettings, certain: bool) -> Iterator[tuple[str, list[Any]]]:
+    """Keys and the values to try, in the order in which they cost least."""
+    optimisation, context = settings.algorithm.optimisation, settings.agent.context
+    if settings.engine.name == "vllm":
+        yield "engine.vllm.sleep", [True]
+        if certain:
+            share = settings.engine.vllm.gpu_memory_utilization
+            yield "engine.vllm.gpu_memory_utilization", [s / 100 for s in range(int(100 * share) - 5, 5, -5)]
+    if not certain:
+        yield "algorithm.optimisation.micro_batch_tokens", _halves(optimisation.micro_batch_tokens, context.max_context)
+        yield "algorithm.optimisation.activation_checkpointing", [True]
+        yield "engine.batch_tokens", _halves(settings.engine.batch_tokens, context.max_context)
+        yield "engine.concurrency", _halves(min(settings.engine.concurrency, settings.games_per_step), 1)
+        yield "agent.context.max_context", _halves(context.max_context, 2 * settings.agent.sampling.max_tokens)
+    yield "algorithm.optimisation.offload", [True]
+    yield "algorithm.optimisation.optimiser", ["adamw8bit"]
+    yield "algorithm.optimisation.mean_decay", [0.0]
+    yield "model.lora.rank", [32]
+
+
+def _halves(value: int, least: int) -> list[int]:
+    found = []
+    while value // 2 >= least:
+        value //= 2
+        found.append(value)
+    return found
+
+
+def with_setting(settings: Any, key: str, value: Any) -> Any:
+    """A copy of nested frozen records with one of their fields, named with dots, changed."""
+    name, _, rest = key.partition(".")
+    return replace(settings, **{name: with_setting(getattr(settings, name), rest, value) if rest else value})
+
+
+def _has(settings: Any, key: str) -> bool:
+    name, _, rest = key.partition(".")
+    return hasattr(settings, name) and (not rest or _has(getattr(settings, name), rest))
+
+
+def _gb(size: float) -> str:
+    """Such as 8.0 GB; smaller things in MB."""
+    return f"{size / GB:.1f} GB" if size >= GB / 2 else f"{size / 1e6:,.0f} MB"
