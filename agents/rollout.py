@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -49,23 +50,29 @@ class Rollout:
         invalid: object = "forfeit",
         max_turns: int | None = None,
         concurrency: int = 1024,
+        retries: int = 0,
         record_messages: bool = True,
         record: frozenset[str] = frozenset(),
     ) -> None:
         """`concurrency`: most episodes alive at once. `record_messages`: keep each turn's observation in its record.
 
+        retries: how often `collect` begins an episode that failed (its environment, an agent) again from its seed.
         record: what else is kept of games that have it: "anchor" (a key of the state before each turn), "ground_truth".
         """
         if concurrency < 1:
             raise ValueError(f"rollout.concurrency is at least 1: got {concurrency}")
+        if retries < 0:
+            raise ValueError(f"rollout.retries is at least 0: got {retries}")
         self.agents = agents
         self.invalid, self.max_turns = invalid, max_turns
-        self.concurrency, self.record_messages = concurrency, record_messages
+        self.concurrency, self.retries, self.record_messages = concurrency, retries, record_messages
         if record - set(RECORDED):
             raise ValueError(f"a rollout can record {', '.join(RECORDED)}: got {', '.join(sorted(record))}")
         self.records_anchor, self.records_ground_truth = "anchor" in record, "ground_truth" in record
         self.answered = 0
         """Valid replies so far that a game went on after: in a game of tools, calls of them. Copies do not count."""
+        self.retried = 0
+        """Episodes so far that were begun again."""
         self._idle: dict[str, list[Referee]] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._owed = Owed()
@@ -73,30 +80,37 @@ class Rollout:
     def collect(self, plans: Sequence[Plan]) -> list[Episode]:
         """The episodes, in the order of the plans. Agents are asked once a pass, for every seat of theirs that waits.
 
-        Raises ValueError where a plan does not fit its game or these agents.
+        One that fails is begun again from its seed, `retries` times at most. Raises ValueError where a plan does not
+        fit its game or these agents.
         """
-        waiting = iter(enumerate(plans))
         episodes: list[Episode | None] = [None] * len(plans)
         try:
-            self._play_all(waiting, episodes)
+            self._play_all(deque((index, plan, 0) for index, plan in enumerate(plans)), episodes)
         except BaseException:
             self._owed.withdraw()
             raise
         return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
 
-    def _play_all(self, waiting: Iterator[tuple[int, Plan]], episodes: list[Episode | None]) -> None:
-        live = self._seat_next(waiting, self.concurrency)
-        while live:
+    def _play_all(self, waiting: deque[tuple[int, Plan, int]], episodes: list[Episode | None]) -> None:
+        """waiting: (place of the episode, its plan, how often it has failed)."""
+        failed: dict[int, int] = {}
+        live: list[Table] = []
+        while waiting or live:
+            live += self._seat_next(waiting, self.concurrency - len(live), failed)
             self._pass(self._ready(live))
             if self._owed:
                 self._owed.receive(_WAIT_S if all(table.busy is None for table in live) else _GRACE_S)
             over = [table for table in live if table.over]
             for table in over:
-                episodes[table.index] = table.episode()
+                times = failed.pop(table.index, 0)
+                if table.failed and times < self.retries:
+                    waiting.appendleft((table.index, table.plan, times + 1))
+                    self.retried += 1
+                else:
+                    episodes[table.index] = table.episode()
                 self.release(table)
             if over:
                 live = [table for table in live if not table.over]
-                live += self._seat_next(waiting, self.concurrency - len(live))
 
     # In steps
 
@@ -211,11 +225,11 @@ class Rollout:
             wait(busy, return_when=FIRST_COMPLETED)
         return [table for table in live if table.is_ready()]
 
-    def _seat_next(self, waiting: Iterator[tuple[int, Plan]], free: int) -> list[Table]:
-        seated = []
-        for _, (index, plan) in zip(range(free), waiting, strict=False):
-            seated.append(Table(plan, self, index))
-        return seated
+    def _seat_next(self, waiting: deque[tuple[int, Plan, int]], free: int, failed: dict[int, int]) -> Iterator[Table]:
+        while waiting and free > 0:
+            index, plan, failed[index] = waiting.popleft()
+            yield Table(plan, self, index)
+            free -= 1
 
     def referee(self, plan: Plan) -> tuple[str, Referee]:
         """A game that nobody plays now, and the key to give it back under."""

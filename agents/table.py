@@ -178,6 +178,11 @@ class Table:
             self.is_ready()
 
     @property
+    def failed(self) -> bool:
+        """Whether the episode was ended by a failure of its environment or of an agent."""
+        return self.referee.failure is not None
+
+    @property
     def speaker(self) -> str | None:
         """Name of the agent to act, as the plan calls it; None when the episode is over. Waits for a worker."""
         self.rest()

@@ -30,3 +30,11 @@ def require_between(
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if high == math.inf else "]"
     raise ValueError(f"{name} is a finite number in {left}{low:g}, {high:g}{right}: got {value!r}")
+
+
+class NothingPlayed(RuntimeError):
+    """Not one group of a step could be completed."""
+
+
+class Lost(RuntimeError):
+    """Another process of the run did not come to where all of them meet."""

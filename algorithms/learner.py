@@ -4,30 +4,53 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
-from turnwise.algorithms.batch import Batch, blocks, take_rows, to_device
+from turnwise.agents.lora import LoraSettings, add_adapters, has_adapters, merged
+from turnwise.algorithms.activations import keep_inputs_alone
+from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
+from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
+from turnwise.algorithms.pieces import cut, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.sharding import (
+    Found,
+    Item,
+    clip,
+    decoder_layers,
+    laid_out,
+    local,
+    mesh_of,
+    shard,
+    spread,
+    whole,
+)
+from turnwise.algorithms.shards import load_shards
+from turnwise.algorithms.world import ALONE, World
 
 HELD_BACK = ("clip_fraction", "correction_weight", "correction_masked")
 """Metrics of guard and corrections. In the first epoch new and old policy are one, and there is little to hold back."""
 
 
 class Learner:
-    """Updates one model. Its `state` is all that a resumed run needs."""
+    """Updates one model. Its `state` is all that a resumed run needs.
+
+    Alone in its process it trains the model that it was given. One rank of several, it trains a copy that is spread
+    over all of them: every rank makes the same calls with the same batches, and computes a share of each.
+    """
 
     def __init__(
         self,
@@ -41,57 +64,120 @@ class Learner:
         critic: Critic | None = None,
         noise: LayerNoiseSettings | None = None,
         keep_reference: bool = False,
+        lora: LoraSettings | None = None,
+        seed: int = 0,
+        world: World = ALONE,
     ) -> None:
         """`temperature`: the sampler's, so that the ratio compares like with like. `clock` counts time in the model.
 
-        `keep_reference`: keep a reference policy even where the magnet pulls towards none.
+        `keep_reference`: keep a reference policy, whole on each rank, even where the magnet pulls towards none.
+        `seed`: of the adapters' first weights.
         """
-        self.model, self.optimisation, self.objective, self.magnet = model, optimisation, objective, magnet
-        self.temperature, self.clock = temperature, clock
+        self.optimisation, self.objective, self.magnet = optimisation, objective, magnet
+        self.temperature, self.clock, self.world = temperature, clock, world
         self.critic_settings = critic or Critic()
         self.updates = 0
-        require_plain_head(model)
+        self.device: torch.device = model.device
+        self.shares_model = world.size == 1 and not optimisation.offload
+        """Whether the model it was given is the one it trains."""
+        self.replica = model
+        """The model it was given, whole on each rank: to sample from."""
+        self.model = model if self.shares_model else copy.deepcopy(model)
+        require_plain_head(self.model)
         kind = self.critic_settings.kind
-        self.critic = None if kind == "none" else ValueNet(model, own_body=kind == "own")
-        self.noise = None if noise is None else LayerNoise(body_and_head(model)[0].layers, noise)
-        self._parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
+        self.critic = None if kind == "none" else ValueNet(self.model, own_body=kind == "own")
+        if lora is not None and lora.rank:
+            add_adapters(self.model, lora, seed)
+        if optimisation.activation_checkpointing:
+            keep_inputs_alone(decoder_layers(self.model))
+        self.noise = None if noise is None else LayerNoise(body_and_head(self.model)[0].layers, noise)
+        spread_out = self._spread_out()
+        reference = _frozen_copy(self.model) if magnet.needs_model or keep_reference else None
+        self.reference = reference if keep_reference else spread_out(reference)
+        self.mean = _frozen_copy(self.model) if optimisation.mean_decay else None
+        self._reported = self.model if self.mean is None else self.mean
+        if not self.shares_model:
+            plain = self.mean is None and not has_adapters(self.model)
+            self._reported = self.replica if plain else _frozen_copy(self._reported)
+        self._filled: int | None = None
+        """The update whose weights the whole copy of the reported ones holds."""
+        for module in (self.mean, self.critic, self.model):
+            spread_out(module)
+        self._parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         self._optimiser = self._make_optimiser()
-        self.reference = _frozen_copy(model) if magnet.needs_model or keep_reference else None
-        self.mean = _frozen_copy(model) if optimisation.mean_decay else None
+
+    def _spread_out(self) -> Callable[[Any], Any]:
+        """What spreads a module over the ranks, and returns it; it does nothing where the model is trained in place."""
+        if self.shares_model:
+            return lambda module: module
+        if self.noise is not None:
+            raise ValueError(
+                "layer noise (algorithm.noise, ALP) is trained in one process, in place: train without torchrun and "
+                "with algorithm.optimisation.offload=false"
+            )
+        mesh = mesh_of(self.world, self.device)
+        offload = self.optimisation.offload
+        return lambda module: None if module is None else shard(module, mesh, offload=offload)
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
-        """AdamW over the policy's weights, and, at steps of their own, the critic's and the noise's."""
-        settings = self.optimisation
+        """Over the policy's weights, and, at steps of their own, the critic's and the noise's."""
         groups: list[dict[str, Any]] = [{"params": self._parameters}]
         if self.critic is not None:
             groups.append({"params": list(self.critic.parameters()), "lr": self.critic_settings.learning_rate})
         if self.noise is not None:
             groups.append(self.noise.parameter_group())
-        return torch.optim.AdamW(
-            groups,
-            lr=settings.learning_rate,
-            betas=(settings.beta1, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        return make_optimiser(groups, self.optimisation)
 
     @property
     def reported(self) -> Any:
-        """The weights that are evaluated and kept: the running mean where there is one, else the last."""
-        return self.model if self.mean is None else self.mean
+        """The weights that are evaluated and kept: the running mean where there is one, else the last.
+
+        Where the weights are spread over ranks, it is a whole copy as of the last `fill_reported`.
+        """
+        return self._reported
+
+    @torch.no_grad()
+    def fill_reported(self) -> None:
+        """Bring `reported` up to date. All ranks call it alike."""
+        if self.shares_model or self._filled == self.updates:
+            return
+        targets = dict(self._reported.named_parameters())
+        with self.world.waiting("the reported weights"):
+            for name, parameter in (self.model if self.mean is None else self.mean).named_parameters():
+                targets[name].copy_(whole(parameter))
+        self._filled = self.updates
+
+    @torch.no_grad()
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight of the policy under its Hugging Face name, whole, with adapters merged into what they stand by.
+
+        All ranks go through it to its end.
+        """
+        with self.world.waiting("the weights for the engine"):
+            yield from merged(self.model, whole)
+
+    def alone(self) -> Learner:
+        """The policy as this rank can judge with it while the others do something else: by `replica`."""
+        if self.shares_model:
+            return self
+        apart = copy.copy(self)
+        apart.model, apart.world, apart.critic, apart.reference = self.replica, ALONE, None, None
+        return apart
 
     def update(self, batch: Batch, progress: float) -> dict[str, float]:
         """One update (all epochs) on a batch; returns the metrics of the first epoch, those in `HELD_BACK` of the last.
 
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = self._prepared(to_device(batch, self.model.device))
-        pieces, whole = self.pieces(batch), whole_batch(batch)
+        batch = self._prepared(to_device(batch, self.device))
+        pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
         rate = self.optimisation.learning_rate_at(progress, self.updates)
         for epoch in range(self.optimisation.epochs):
-            found = self._epoch(whole, pieces, weight, epoch)
+            with self.world.waiting(f"the gradients of update {self.updates}"):
+                found = self._epoch(counts, pieces, weight, epoch)
+            found = self.world.total(found, f"the loss of update {self.updates}")
             norm = self._step(rate, found["loss"])
             if epoch == 0:
                 metrics = found | {"grad_norm": norm}
@@ -101,9 +187,14 @@ class Learner:
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
 
     def pieces(self, batch: Batch) -> list[Batch]:
-        """The batch in parts of at most `micro_batch_tokens`."""
-        parts = blocks(batch, self.optimisation.micro_batch_tokens)
-        return [batch] if len(parts) == 1 else [take_rows(batch, first, last) for first, last in parts]
+        """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy."""
+        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size)
+
+    def spread(self, items: Sequence[Item], compute: Callable[[Item], Found]) -> list[Found]:
+        """`compute` of every item, in order, on all ranks, each of which does a share. The model's time is counted."""
+        what = f"their share of {len(items)} forward passes before update {self.updates}"
+        with self.clock.running(), self.world.waiting(what):
+            return spread(items, compute, self.world, what)
 
     def _prepared(self, batch: Batch) -> Batch:
         """The batch with the trainer's log-probs where they are asked for, less the tokens that are left out."""
@@ -126,15 +217,19 @@ class Learner:
     @torch.no_grad()
     def _logprobs(self, batch: Batch) -> Tensor:
         """[M] of the current weights."""
-        with self.clock.running():
-            parts = [score(self.model, piece, temperature=self.temperature).logprobs for piece in self.pieces(batch)]
-        return torch.cat(parts)
+        parts = self.spread(
+            self.pieces(batch), lambda piece: score(self.model, piece, temperature=self.temperature).logprobs
+        )
+        return torch.cat(parts).to(self.device)
 
-    def _epoch(self, whole: Whole, pieces: Sequence[Batch], weight: float, epoch: int) -> dict[str, float]:
-        """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time."""
+    def _epoch(self, counts: Whole, pieces: Sequence[Batch], weight: float, epoch: int) -> dict[str, float]:
+        """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time.
+
+        Of several ranks, each adds its own pieces' share of the figures; the gradients meet in the backward pass.
+        """
         totals: dict[str, float] = {}
         for index, piece in enumerate(pieces):
-            loss, metrics = self.loss(piece, whole, weight, (self.updates * self.optimisation.epochs + epoch, index))
+            loss, metrics = self.loss(piece, counts, weight, (self.updates * self.optimisation.epochs + epoch, index))
             with self.clock.running():
                 loss.backward()
             for name, value in (metrics | {"loss": loss.detach()}).items():
@@ -142,7 +237,7 @@ class Learner:
         return totals
 
     def loss(
-        self, piece: Batch, whole: Whole, weight: float, place: tuple[int, int] = (0, 0)
+        self, piece: Batch, counts: Whole, weight: float, place: tuple[int, int] = (0, 0)
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient and metrics of a part of a batch, as their shares of the whole.
 
@@ -161,30 +256,37 @@ class Learner:
             objective=self.objective,
             magnet=self.magnet,
             magnet_weight=weight,
-            whole=whole,
+            whole=counts,
         )
         if self.critic is None:
             return loss, metrics
-        return self._with_critic(loss, metrics, scores, piece, whole)
+        return self._with_critic(loss, metrics, scores, piece, counts.valued)
 
     def is_finite(self, batch: Batch) -> bool:
         """Whether a batch's loss and gradient are: tried out, the weights stay as they are."""
-        batch = self._prepared(to_device(batch, self.model.device))
+        batch = self._prepared(to_device(batch, self.device))
         loss, _ = self.loss(batch, whole_batch(batch), self.magnet.weight)
         loss.backward()
         gradients = [p.grad for group in self._optimiser.param_groups for p in group["params"] if p.grad is not None]
-        finite = bool(loss.isfinite()) and all(bool(gradient.isfinite().all()) for gradient in gradients)
+        finite = bool(loss.isfinite()) and all(bool(gradient.isfinite().all()) for gradient in local(gradients))
         self._optimiser.zero_grad(set_to_none=True)
-        return finite
+        return all(self.world.gather(finite, "whether a gradient is finite"))
+
+    def broken(self) -> list[str]:
+        """Names of the weights that hold a number which is not finite."""
+        names, weights = zip(*self.model.named_parameters(), strict=True)
+        mine = {name for name, part in zip(names, local(weights), strict=True) if not bool(part.isfinite().all())}
+        found = set().union(*self.world.gather(mine, "which weights are broken"))
+        return [name for name in names if name in found]
 
     def _with_critic(
-        self, loss: Tensor, metrics: dict[str, Tensor], scores: Scores, piece: Batch, whole: Whole
+        self, loss: Tensor, metrics: dict[str, Tensor], scores: Scores, piece: Batch, count: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         assert self.critic is not None
         settings = self.critic_settings
         with self.clock.running():
             predictions = self.critic(piece, scores.hidden)
-        valued, _ = value_loss(predictions, piece, clip=settings.clip, valued=whole.valued)
+        valued, _ = value_loss(predictions, piece, clip=settings.clip, valued=count)
         if self.updates < settings.warmup_steps:
             loss = loss * 0.0
         weight = settings.weight if settings.kind == "shared" else 1.0
@@ -193,30 +295,35 @@ class Learner:
     def _step(self, rate: float, loss: float) -> float:
         longest = self.optimisation.max_grad_norm
         groups = [group["params"] for group in self._optimiser.param_groups]
-        norm, *others = [float(torch.nn.utils.clip_grad_norm_(parameters, longest)) for parameters in groups]
+        norm, *others = [clip(parameters, longest) for parameters in groups]
         if not all(math.isfinite(number) for number in (loss, norm, *others)):
             self._optimiser.zero_grad(set_to_none=True)
             raise NotFinite(
                 f"the loss is {loss} and its gradient's norm {norm} at update {self.updates}; no step was made"
             )
-        self._optimiser.param_groups[0]["lr"] = rate
+        set_rate(self._optimiser, rate)
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return norm
 
     def _follow(self) -> None:
         """The running mean (warming up: its first updates count alike) and a moving reference."""
-        current = [p.detach() for p in self._parameters]
         if self.mean is not None:
             decay = min(self.optimisation.mean_decay, self.updates / (self.updates + 1))
-            torch._foreach_lerp_(self._trained(self.mean), current, 1.0 - decay)
+            self._pull(self.mean, 1.0 - decay)
         if self.reference is not None and self.magnet.reference == "moving":
-            torch._foreach_lerp_(self._trained(self.reference), current, 1.0 - self.magnet.reference_decay)
+            self._pull(self.reference, 1.0 - self.magnet.reference_decay)
 
-    def _trained(self, copy_of_model: Any) -> list[Tensor]:
-        """Those parameters of a copy that are trained in the model."""
-        pairs = zip(copy_of_model.parameters(), self.model.parameters(), strict=True)
-        return [mine for mine, theirs in pairs if theirs.requires_grad]
+    @torch.no_grad()
+    def _pull(self, follower: Any, distance: float) -> None:
+        """Move a copy of the model this share of the way to it."""
+        pairs = list(zip(follower.parameters(), self.model.parameters(), strict=True))
+        mine, theirs = zip(*[pair for pair in pairs if pair[1].requires_grad], strict=True)
+        if hasattr(theirs[0], "full_tensor") and not hasattr(mine[0], "full_tensor"):
+            for part, goal in zip(mine, theirs, strict=True):
+                part.lerp_(whole(goal), distance)
+        else:
+            torch._foreach_lerp_(local(mine), local(theirs), distance)
 
     @torch.no_grad()
     def _reference_scores(self, piece: Batch, weight: float) -> Tensor | None:
@@ -235,8 +342,13 @@ class Learner:
             "updates": self.updates,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state()` of a learner with the same settings."""
+    def load(self, state: dict[str, Any] | Path) -> None:
+        """Go on from `state()` of a learner with the same settings, or from a folder of its shards, on any number of
+        ranks."""
+        if isinstance(state, Path) or (not self.shares_model and state["optimiser"]["state"]):
+            allocate(self._optimiser)
+        own = self.state()
+        state = load_shards(state, own) if isinstance(state, Path) else laid_out(state, own)
         self.model.load_state_dict(state["model"])
         for name in _BESIDE:
             mine = getattr(self, name)
@@ -244,6 +356,7 @@ class Learner:
                 mine.load_state_dict(state[name])
         self._optimiser.load_state_dict(state["optimiser"])
         self.updates = state["updates"]
+        self._filled = None
 
 
 _BESIDE = ("mean", "reference", "critic", "noise")
@@ -255,4 +368,6 @@ def _state(module: Any) -> Any:
 
 
 def _frozen_copy(model: Any) -> Any:
-    return copy.deepcopy(model).requires_grad_(False)
+    """With weights of its own where the model's are trained; those that never move are shared."""
+    still = {id(p): p for p in model.parameters() if not p.requires_grad}
+    return copy.deepcopy(model, still).requires_grad_(False)

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from turnwise.agents.plan import Plan
-from turnwise.agents.rollout import Agent, Rollout
-from turnwise.agents.sampling import derive_seed
-from turnwise.algorithms.algorithm import Algorithm, Judged
+from turnwise.algorithms.algorithm import Judged
+from turnwise.algorithms.assemble import invited, make_learner, make_stage
 from turnwise.algorithms.batch import Batch, pack
 from turnwise.algorithms.checkpoint import prune, save_checkpoint
 from turnwise.algorithms.checks import NotFinite
@@ -26,16 +24,14 @@ from turnwise.algorithms.evaluation.measure import (
 )
 from turnwise.algorithms.failure import save_failure
 from turnwise.algorithms.games import arms_of, of_game
-from turnwise.algorithms.league import LEARNER, OPPONENT
-from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.metrics import step_metrics
-from turnwise.algorithms.needs import needs_of
-from turnwise.algorithms.providers import Providers
+from turnwise.algorithms.player import LocalPlayer, Played, Player
 from turnwise.algorithms.reporting.runlog import RunLog
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.snapshots import League
-from turnwise.algorithms.startup import Policy, make_opponent, voice_of
+from turnwise.algorithms.startup import Policy, voice_of
+from turnwise.algorithms.world import ALONE, World
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -43,50 +39,31 @@ Observer = Callable[[dict[str, Any]], None]
 class Run:
     """The state of one training run."""
 
-    def __init__(self, settings: RunSettings, run_dir: Path, policy: Policy, exams: Sequence[Exam]) -> None:
-        """`exams`: what the run is judged at, the headline first."""
-        self.settings, self.run_dir, self.policy, self.exams = settings, run_dir, policy, exams
-        recipe = settings.algorithm
-        needs = needs_of(recipe)
-        self.learner = Learner(
-            policy.model,
-            recipe.optimisation,
-            recipe.objective,
-            recipe.magnet,
-            temperature=settings.agent.sampling.temperature,
-            clock=policy.engine.clock,
-            critic=recipe.critic,
-            noise=recipe.noise,
-            keep_reference=bool(needs & {"reference_logprobs", "reference_returns"}),
-        )
-        agents: dict[str, Agent] = {LEARNER: policy.agent}
-        league = None
-        if settings.agent.opponent == "league":
-            league = League(settings.agent.league, policy, agents)
-        elif settings.agent.opponent != "self":
-            agents[OPPONENT] = make_opponent(settings, settings.agent.opponent)
+    def __init__(
+        self, settings: RunSettings, run_dir: Path, policy: Policy, exams: Sequence[Exam], world: World = ALONE
+    ) -> None:
+        """`exams`: what the run is judged at, the headline first. `world`: the ranks that train together."""
+        self.settings, self.run_dir, self.policy, self.exams, self.world = settings, run_dir, policy, exams, world
+        self.learner = make_learner(settings, policy)
+        agents, league = invited(settings, policy)
         arms = arms_of(settings.env.games, every_level=settings.curriculum is not None)
         self.matchmaker = Matchmaker(settings, arms, league)
-        rules: dict[str, Any] = {
-            "invalid": settings.env.invalid,
-            "max_turns": settings.env.max_turns,
-            "concurrency": settings.engine.concurrency,
-        }
-        recorded = needs & {"anchor", "ground_truth"}
-        self.rollout = Rollout(agents, **rules, record_messages=False, record=recorded)
-        self.providers = Providers(recipe, self.learner, policy, agents, LEARNER, rules)
-        self.algorithm = Algorithm(recipe, self.providers.annotate, LEARNER, settings.seed)
+        stage = make_stage(settings, policy, self.learner, agents)
+        self.algorithm = stage.algorithm
+        self.player: Player = LocalPlayer(stage, self.matchmaker.plans, world)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
         self.tokens = self.answered = 0
         """What was sampled for training, used or not: the policy's tokens, and replies that a game went on after."""
+        self.dropped = self.retried = 0
+        """Episodes that were left out because they or others of their group failed, and that were begun again."""
         self.seconds = self.model_seconds = self.evaluation_seconds = 0.0
         """Wall time of the steps with all they bring; of it, the model's share of the steps, and evaluations."""
         self.start: float | None = None
         """The headline measure before the first update."""
         self.best: tuple[int, float] | None = None
         """(step, headline measure) of the best evaluation."""
-        self.log = RunLog(run_dir, tensorboard=settings.tensorboard)
+        self.log = RunLog(run_dir, tensorboard=settings.tensorboard) if world.is_first else None
 
     @property
     def headline(self) -> tuple[str, bool]:
@@ -121,8 +98,9 @@ class Run:
                 self.seconds += time.perf_counter() - before
 
     def _write(self, record: dict[str, Any], observe: Observer) -> None:
-        self.log.write(record)
-        observe(record)
+        if self.log is not None:
+            self.log.write(record)
+            observe(record)
 
     @property
     def progress(self) -> float:
@@ -130,50 +108,48 @@ class Run:
         return self.settings.share_done(self.steps_done, self.tokens)
 
     def _counts(self) -> dict[str, Any]:
-        names = ("games", "turns", "tokens", "answered")
+        names = ("games", "turns", "tokens", "answered", "dropped", "retried")
         return {"step": self.steps_done, **{name: getattr(self, name) for name in names}}
 
     def step(self) -> dict[str, Any]:
         """One update: returns its metrics."""
         times = [time.perf_counter()]
-        sampled, answered = self.policy.engine.sampled, self.rollout.answered
-        in_model = self.policy.engine.clock.seconds
-        episodes, explored = self.algorithm.play(
-            self.plans(), self.providers.ground(self.rollout, self._seed(), self.plans)
-        )
+        clock = self.learner.clock
+        in_model = clock.seconds
+        played = self.player.play(self.steps_done)
+        played_in_model, in_model = max(played.model_seconds, clock.seconds - in_model), clock.seconds
         times.append(time.perf_counter())
-        judged = self.algorithm.judge(episodes)
+        judged = self.algorithm.judge(played.episodes)
         times.append(time.perf_counter())
         batch = pack(
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
         times.append(time.perf_counter())
         update = self._update(batch, self.progress, judged) if batch is not None else {}
-        self.policy.engine.weight_version = self.learner.updates
+        self.player.load_weights(self.learner.weights, self.learner.updates)
         times.append(time.perf_counter())
-        self.steps_done += 1
-        self.games += len(episodes)
-        self.turns += sum([len(episode.turns) for episode in episodes])
-        self.tokens += self.policy.engine.sampled - sampled
-        self.answered += self.rollout.answered - answered
-        matched = self.matchmaker.after_step(self.steps_done, episodes, judged)
+        self._count(played)
+        matched = self.matchmaker.after_step(self.steps_done, played.episodes, judged)
         return {
             **self._counts(),
             **update,
-            **step_metrics(episodes, LEARNER, self.matchmaker.arms),
-            **explored,
+            **step_metrics(played.episodes, LEARNER, self.matchmaker.arms),
+            **{f"dropped/{reason}": float(len(ids)) for reason, ids in sorted(played.dropped.items())},
+            **played.metrics,
             **judged.metrics,
             **matched,
-            "time": _times(times) | {"model": self.policy.engine.clock.seconds - in_model},
+            "time": _times(times) | {"model": played_in_model + clock.seconds - in_model},
         }
 
-    def plans(self, attempt: int = 0) -> list[Plan]:
-        """The episodes of the step to come; attempt: above 0, as many others."""
-        return self.matchmaker.plans(self.steps_done, attempt)
-
-    def _seed(self) -> int:
-        """Of the chance in how this step's episodes are sampled."""
-        return derive_seed(self.settings.seed, _EXPLORING, self.steps_done)
+    def _count(self, played: Played) -> None:
+        """Book what was played."""
+        self.steps_done += 1
+        self.games += len(played.episodes)
+        self.turns += sum([len(episode.turns) for episode in played.episodes])
+        self.tokens += played.tokens
+        self.answered += played.answered
+        self.dropped += sum(map(len, played.dropped.values()))
+        self.retried += played.retried
 
     def _update(self, batch: Batch, progress: float, judged: Judged) -> dict[str, float]:
         """Raises NotFinite, after saving what caused it."""
@@ -218,10 +194,11 @@ class Run:
 
     def save(self) -> None:
         """A checkpoint of everything that a resumed run needs."""
-        self.log.sync()
+        if self.log is not None:
+            self.log.sync()
         state = {name: getattr(self, name) for name in _KEPT}
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
-        state |= {"matchmaker": self.matchmaker.state()}
+        state |= {"matchmaker": self.matchmaker.state(), "player": self.player.state()}
         save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
         prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
 
@@ -230,15 +207,21 @@ class Run:
         self.learner.load(state["learner"])
         self.algorithm.states = state["algorithm"]
         self.matchmaker.load(state["matchmaker"])
+        self.player.load(state["player"])
         for name in _KEPT:
             setattr(self, name, state[name])
         self.best = None if self.best is None else (self.best[0], self.best[1])
-        self.policy.engine.weight_version = self.learner.updates
+        self.player.load_weights(self.learner.weights, self.learner.updates)
+
+    def close(self) -> None:
+        """Let go of files and engines."""
+        if self.log is not None:
+            self.log.close()
+        self.player.close()
 
 
-_EXPLORING = 4
 _KEPT = (
-    *("steps_done", "games", "turns", "tokens", "answered", "start", "best"),
+    *("steps_done", "games", "turns", "tokens", "answered", "dropped", "retried", "start", "best"),
     *("seconds", "model_seconds", "evaluation_seconds"),
 )
 

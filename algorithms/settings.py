@@ -44,12 +44,16 @@ class EnvSettings:
     """What an invalid reply leads to: forfeit, retry(k), random_legal, penalty(x), noop, spiral."""
     max_turns: int | None = 50
     """Replies after which an episode is truncated; null for no limit."""
+    retries: int = 2
+    """How often an episode that failed (its environment, an agent, a deadline) is begun again from its seed. One that
+    fails still is left out with its group, and counted."""
 
     def __post_init__(self) -> None:
         require_game(self.id, self.kwargs, self.levels, "env.")
         invalid_policy(self.invalid)
         if self.max_turns is not None:
             require_between("max_turns", self.max_turns, 1)
+        require_between("retries", self.retries, 0)
         ids = [game.id for game in self.games]
         twice = sorted({env_id for env_id in ids if ids.count(env_id) > 1})
         if twice:
@@ -100,8 +104,8 @@ class EngineSettings:
     """Most prompt tokens, padding included and a shared prompt counted once per request, in one forward pass."""
     concurrency: int = 1024
     """Most episodes alive at once."""
-    vllm: VllmSettings = VllmSettings()
-    api: ApiSettings = ApiSettings()
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     def __post_init__(self) -> None:
         require_choice("name", self.name, ENGINES)
@@ -125,7 +129,7 @@ class ModelSettings:
     prompt: str = "full"
     """Wording of the observations: `full` with rules, `compact` for tiny models."""
     tiny: TinyModel = field(default_factory=TinyModel)
-    lora: LoraSettings = LoraSettings()
+    lora: LoraSettings = field(default_factory=LoraSettings)
     sft: SFT = field(default_factory=lambda: SFT(steps=0))
     """Warm start before reinforcement learning; steps 0 for none."""
 
@@ -165,9 +169,9 @@ class RunSettings:
 
     env: EnvSettings
     agent: AgentSettings = AgentSettings()
-    engine: EngineSettings = EngineSettings()
-    launcher: LauncherSettings = LauncherSettings()
-    model: ModelSettings = ModelSettings()
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    launcher: LauncherSettings = field(default_factory=LauncherSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
     algorithm: AlgorithmSettings = field(default_factory=AlgorithmSettings)
     curriculum: CurriculumSettings | None = None
     """Draws games and levels by what they teach at the moment (SEC); null: they take turns."""

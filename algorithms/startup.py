@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from turnwise.agents.context import ChatContext
+from turnwise.agents.engine import Engine
 from turnwise.agents.language import LanguageAgent
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.precision import computing_in
 from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
 from turnwise.agents.rollout import Agent
-from turnwise.agents.sampling import Sampling
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import build_model, build_tokenizer
 from turnwise.algorithms.checkpoint import weights_of
@@ -38,8 +38,10 @@ class Policy:
     model: Any
     tokenizer: Any
     context: ChatContext
-    engine: LocalEngine
+    engine: Engine
     agent: LanguageAgent
+    batch_tokens: int
+    """Most prompt tokens that agents with other weights of this model decode at once."""
 
 
 def say_nothing(message: str) -> None:
@@ -98,27 +100,31 @@ def dress(settings: RunSettings, model: Any, tokenizer: Any) -> Policy:
     """Context, engine and agent around a model. Raises TemplateError where its chat template rewrites history."""
     _set_threads(settings, model)
     context = ChatContext(tokenizer, settings.agent.context, settings.model.chat_template)
-    agent, engine = _speaker(model, tokenizer, context, settings.agent.sampling, settings.engine.batch_tokens)
-    return Policy(model, tokenizer, context, engine, agent)
+    batch_tokens = settings.engine.batch_tokens
+    engine = _engine(settings, model, tokenizer, context)
+    agent = LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER)
+    return Policy(model, tokenizer, context, engine, agent, batch_tokens)
+
+
+def _engine(settings: RunSettings, model: Any, tokenizer: Any, context: ChatContext) -> Engine:
+    """What samples the policy's tokens."""
+    return _local_engine(model, tokenizer, context, settings.engine.batch_tokens)
 
 
 def voice_of(policy: Policy, model: Any) -> LanguageAgent:
-    """An agent that speaks as the policy does, with other weights."""
-    sampling, batch_tokens = policy.agent.sampling, policy.engine.batch_tokens
-    return _speaker(model, policy.tokenizer, policy.context, sampling, batch_tokens)[0]
+    """An agent that speaks as the policy does, with other weights, in this process."""
+    engine = _local_engine(model, policy.tokenizer, policy.context, policy.batch_tokens)
+    return LanguageAgent(engine, policy.context, policy.agent.sampling, name=LEARNER)
 
 
-def _speaker(
-    model: Any, tokenizer: Any, context: ChatContext, sampling: Sampling, batch_tokens: int
-) -> tuple[LanguageAgent, LocalEngine]:
-    engine = LocalEngine(
+def _local_engine(model: Any, tokenizer: Any, context: ChatContext, batch_tokens: int) -> LocalEngine:
+    return LocalEngine(
         model,
         end_id=context.end_id,
         pad_id=tokenizer.pad_token_id,
         decode=context.decode,
         batch_tokens=batch_tokens,
     )
-    return LanguageAgent(engine, context, sampling, name=LEARNER), engine
 
 
 def make_opponent(settings: RunSettings, name: str) -> Agent:

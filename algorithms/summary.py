@@ -97,6 +97,8 @@ def _summary(run: Run, figures: dict[str, Any]) -> dict[str, Any]:
         "turns": run.turns,
         "tokens": run.tokens,
         "answered": run.answered,
+        "dropped": run.dropped,
+        "retried": run.retried,
         "seconds": run.seconds,
         "evaluation_seconds": run.evaluation_seconds,
         "model_seconds": run.model_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import fresh_policy, precision, saved_policy, say_nothing
 from turnwise.algorithms.summary import finish
+from turnwise.algorithms.world import ALONE, World
 
 
 def train(
@@ -25,28 +27,33 @@ def train(
     *,
     observe: Observer = lambda record: None,
     say: Callable[[str], None] = say_nothing,
+    world: World = ALONE,
 ) -> dict[str, Any]:
     """Train in `run_dir`, from its newest checkpoint where it has one; returns the summary.
 
     A run that was killed and goes on ends with the numbers of one that was not: every episode follows from the run's
-    seed and its step, and the checkpoint holds everything else.
-    Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, and what the settings' parts raise.
+    seed and its step, and the checkpoint holds everything else. `world`: the ranks that train together, each of which
+    makes this call; the first one writes.
+    Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, NothingPlayed, Lost, and what the
+    settings' parts raise.
     """
     require_fitting_games(settings)
     exams = exams_of(settings)
-    with lock_run(run_dir), precision(settings):
-        write_atomically(run_dir / RECIPE, effective_text(settings.algorithm))
-        checkpoint = newest(run_dir)
+    with lock_run(run_dir) if world.is_first else nullcontext(), precision(settings):
+        if world.is_first:
+            write_atomically(run_dir / RECIPE, effective_text(settings.algorithm))
+        checkpoint = world.share(newest(run_dir) if world.is_first else None, "the newest checkpoint")
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy, exams)
+        run = Run(settings, run_dir, policy, exams, world)
         try:
             if state is not None:
                 run.load(state)
                 say(f"going on after step {run.steps_done}")
-            run.log.cut_back(-1 if run.start is None else run.steps_done)
+            if run.log is not None:
+                run.log.cut_back(-1 if run.start is None else run.steps_done)
             with quiet_collector():
                 run.go(observe)
             return finish(run)
         finally:
-            run.log.close()
+            run.close()

@@ -10,14 +10,12 @@ from typing import Any, TypeVar
 
 import torch
 
+from turnwise.algorithms.checks import Lost
+
 Item = TypeVar("Item")
 
 DEADLINE_S = 600.0
 """How long a rank waits for the others."""
-
-
-class Lost(RuntimeError):
-    """Another rank did not come to where all of them meet."""
 
 
 class World:
@@ -44,7 +42,7 @@ class World:
         if self.size == 1:
             return [item]
         found: list[Any] = [None] * self.size
-        with self._waiting(what):
+        with self.waiting(what):
             torch.distributed.all_gather_object(found, item, group=self._objects)
         return found
 
@@ -53,7 +51,7 @@ class World:
         if self.size == 1:
             return item  # type: ignore[return-value]  # rank 0 has it
         box = [item]
-        with self._waiting(what):
+        with self.waiting(what):
             torch.distributed.broadcast_object_list(box, src=0, group=self._objects)
         return box[0]  # type: ignore[return-value]  # as above
 
@@ -72,10 +70,13 @@ class World:
         self.gather(None, what)
 
     @contextmanager
-    def _waiting(self, what: str) -> Iterator[None]:
+    def waiting(self, what: str) -> Iterator[None]:
+        """A block in which ranks meet. Raises Lost, which names `what`, where torch.distributed gives up on one."""
         try:
             yield
-        except RuntimeError as error:  # of torch.distributed: a peer has closed its connection, or time is over
+        except RuntimeError as error:
+            if isinstance(error, Lost) or not _is_about_peers(error):
+                raise
             first = str(error).strip().splitlines()[0]
             raise Lost(
                 f"rank {self.rank} of {self.size} waited for {what}, at most {self.deadline_s:g} s: {first}; the run "
@@ -88,7 +89,7 @@ class World:
             return
         timeout = timedelta(seconds=self.deadline_s)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        with self._waiting("all ranks to start"):
+        with self.waiting("all ranks to start"):
             torch.distributed.init_process_group(
                 backend, init_method=address or "env://", rank=self.rank, world_size=self.size, timeout=timeout
             )
@@ -99,6 +100,12 @@ class World:
         if self._objects is not None:
             self._objects = None
             torch.distributed.destroy_process_group()
+
+
+def _is_about_peers(error: RuntimeError) -> bool:
+    """Whether a peer has closed its connection, or time is over. Gloo has no errors of its own kind, only words."""
+    words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer", "socket", "broken pipe")
+    return isinstance(error, torch.distributed.DistError) or any(word in str(error).lower() for word in words)
 
 
 ALONE = World()

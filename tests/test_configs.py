@@ -65,7 +65,17 @@ def test_a_pretrained_model_reads_the_full_prompt() -> None:
 
 
 def test_the_groups_are_those_of_the_help() -> None:
-    assert groups() == ["agent", "algorithm", "curriculum", "engine", "env", "evaluation", "experiment", "launcher", "model"]
+    assert groups() == [
+        "agent",
+        "algorithm",
+        "curriculum",
+        "engine",
+        "env",
+        "evaluation",
+        "experiment",
+        "launcher",
+        "model",
+    ]
 
 
 # --- every key is there, is documented, and says what the record says ------------------------------------------------
@@ -164,10 +174,24 @@ BASES: list[tuple[str, str, type[Any]]] = [
 ]
 """(file, where in it, record): the files that restate a record's defaults. The others deviate on purpose."""
 APART: dict[type[Any], set[str]] = {
-    RunSettings: {"env", "curriculum", "agent", "engine", "launcher", "model", "algorithm", "evaluation"},  # groups of their own
-    EnvSettings: {"id", "levels", "others"},  # has no default; of every environment alike: in train.yaml
+    RunSettings: {
+        "env",
+        "curriculum",
+        "agent",
+        "engine",
+        "launcher",
+        "model",
+        "algorithm",
+        "evaluation",
+    },  # groups of their own
+    EnvSettings: {"id", "levels", "others", "retries"},  # has no default; of every environment alike: in train.yaml
     EngineSettings: {"vllm", "api"},  # of other engines
-    ModelSettings: {"path", "tiny", "sft", "lora"},  # needed; of the tiny model only; off, and gentler where it is on; off
+    ModelSettings: {
+        "path",
+        "tiny",
+        "sft",
+        "lora",
+    },  # needed; of the tiny model only; off, and gentler where it is on; off
 }
 
 
@@ -186,7 +210,7 @@ def test_base_groups_restate_the_defaults_of_their_record(file: str, path: str, 
 
 
 def test_a_run_is_of_one_game_unless_it_says_otherwise() -> None:
-    assert plain("train.yaml", "env") == {"levels": [], "others": []}
+    assert plain("train.yaml", "env") == {"levels": [], "others": [], "retries": EnvSettings(id="Nim-LLM").retries}
     assert plain("curriculum/none.yaml", "") == {"curriculum": None}
 
 

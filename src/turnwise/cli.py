@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from turnwise.plain import run_plain
+
+if TYPE_CHECKING:
+    from turnwise.algorithms.settings import RunSettings
+    from turnwise.algorithms.world import World
 
 app = typer.Typer(
     help="A gym and a trainer for language-model agents that act over many turns.",
@@ -27,13 +31,13 @@ _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
-    from turnwise.algorithms.checks import NotFinite
+    from turnwise.algorithms.checks import Lost, NotFinite, NothingPlayed
     from turnwise.algorithms.files import RunFolderError
     from turnwise.envs.core import Unsupported
 
     try:
         yield
-    except (ValueError, ImportError, OSError, RunFolderError, NotFinite, Unsupported) as error:
+    except (ValueError, ImportError, OSError, RunFolderError, NotFinite, NothingPlayed, Lost, Unsupported) as error:
         typer.echo(f"turnwise: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
@@ -70,20 +74,34 @@ def train(
             return typer.echo(dump_config(config))
         if sweep is not None:
             return run_sweep(sweep, ctx.args, settings.run_dir, typer.echo)
-        folder = _new_folder(settings.run_dir, settings.title)
-        with _taken_back(folder):
-            return _train(config, folder)
+        return _train(config, None)
 
 
-def _train(config: dict[str, Any], run_dir: Path) -> None:
-    """Run or go on, with everything shown."""
-    from turnwise.algorithms.checkpoint import steps_saved
-    from turnwise.algorithms.compose import CONFIG, dump_config, run_settings
-    from turnwise.algorithms.files import write_atomically
-    from turnwise.algorithms.reporting.progress import Progress, summary_table
-    from turnwise.algorithms.trainer import train as run
+def _train(config: dict[str, Any], run_dir: Path | None) -> None:
+    """Begin a run, or go on with the one in a folder, with everything shown by one process."""
+    from turnwise.algorithms.compose import run_settings
+    from turnwise.algorithms.launch.start import meeting
 
     settings = run_settings(config)
+    with meeting(settings) as world:
+        if run_dir is None:
+            new = _new_folder(settings.run_dir, settings.title) if world.is_first else None
+            with _taken_back(world.share(new, "the name of the run folder")) as folder:
+                return _train_in(folder, config, settings, world)
+        return _train_in(run_dir, config, settings, world)
+
+
+def _train_in(run_dir: Path, config: dict[str, Any], settings: RunSettings, world: World) -> None:
+    from turnwise.algorithms.checkpoint import steps_saved
+    from turnwise.algorithms.compose import CONFIG, dump_config
+    from turnwise.algorithms.files import write_atomically
+    from turnwise.algorithms.launch.start import launch
+    from turnwise.algorithms.reporting.progress import Progress, summary_table
+    from turnwise.algorithms.startup import say_nothing
+
+    if not world.is_first:
+        launch(settings, run_dir, lambda record: None, say_nothing, world)
+        return
     typer.echo(f"run folder: {run_dir}")
     if not (run_dir / CONFIG).exists():
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -91,19 +109,19 @@ def _train(config: dict[str, Any], run_dir: Path) -> None:
     done = steps_saved(run_dir)
     last, budget = done[-1] if done else 0, settings.token_budget
     with Progress(settings.steps, done_steps=last, token_budget=budget) as progress:
-        summary = run(settings, run_dir, observe=progress.update, say=typer.echo)
+        summary = launch(settings, run_dir, progress.update, typer.echo, world)
     summary_table(summary)
     typer.echo(f"report: {run_dir / 'report.html'}")
 
 
 @contextmanager
-def _taken_back(run_dir: Path) -> Iterator[None]:
+def _taken_back(run_dir: Path) -> Iterator[Path]:
     """Remove a new run folder where its settings turn out not to work, so that the mended command can be given again.
 
     From its first checkpoint on, a folder stays whatever happens; so does one on a full disk, or of a stopped run.
     """
     try:
-        yield
+        yield run_dir
     except (ValueError, ImportError):
         from turnwise.algorithms.checkpoint import steps_saved
 
