@@ -16,6 +16,7 @@ import yaml
 from turnwise.agents.context import ContextSettings
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.tiny import TinyModel
+from turnwise.agents.vllm.settings import VllmSettings
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.compose import compose, dump_config, groups, options, run_settings
 from turnwise.algorithms.corrections import CORRECTIONS
@@ -153,6 +154,7 @@ BASES: list[tuple[str, str, type[Any]]] = [
     ("agent/league.yaml", "agent.league", LeagueSettings),
     ("curriculum/sec.yaml", "curriculum", CurriculumSettings),
     ("engine/local.yaml", "engine", EngineSettings),
+    ("engine/vllm.yaml", "engine.vllm", VllmSettings),
     ("env/by_id.yaml", "env", EnvSettings),
     ("evaluation/default.yaml", "evaluation", EvaluationSettings),
     ("model/pretrained.yaml", "model", ModelSettings),
