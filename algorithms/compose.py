@@ -22,6 +22,7 @@ CONFIG = "config.yaml"
 _FREE = (
     *("env.kwargs.", "sweep.", "algorithm.explore_settings.", "algorithm.rewards.", "algorithm.credit_settings."),
     *("algorithm.shapings.", "algorithm.objective.guard_settings.", "algorithm.objective.corrections."),
+    *("agent.api.extra.", "engine.api.extra."),
 )
 """Mappings whose keys belong to a game, a method or a sweep, which checks them itself."""
 

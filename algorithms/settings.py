@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from turnwise.agents.api.settings import ApiSettings
+from turnwise.agents.api.settings import ApiSettings, named_api
 from turnwise.agents.context import TEMPLATES, ContextSettings
 from turnwise.agents.lora import LoraSettings
 from turnwise.agents.sampling import Sampling
@@ -70,12 +70,14 @@ class AgentSettings:
     """How the policy speaks, and who sits opposite."""
 
     opponent: str = "self"
-    """`self`: the policy plays every seat. `league`: earlier selves too. Else a scripted agent, or a folder with frozen
-    weights. Against others, the policy's seat alternates."""
+    """`self`: the policy plays every seat. `league`: earlier selves too. Else a scripted agent, a folder with frozen
+    weights, `openai:MODEL` or `anthropic:MODEL`. Against others, the policy's seat alternates."""
     league: LeagueSettings = field(default_factory=LeagueSettings)
     """Only with opponent `league`."""
     sampling: Sampling = field(default_factory=Sampling)
     context: ContextSettings = field(default_factory=ContextSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    """Of opponents behind an API."""
 
     def __post_init__(self) -> None:
         if self.sampling.max_tokens >= self.context.max_context:
@@ -257,7 +259,12 @@ class RunSettings:
 
 
 def require_player(name: str, game: TextGame, key: str) -> None:
-    """Raises ValueError, naming the key, unless there is a scripted agent of that name and it plays this game."""
+    """Raises ValueError, naming the key, unless there is a scripted agent of that name and it plays this game.
+
+    A model behind an API plays any game, as an opponent; it is not asked here.
+    """
+    if key.endswith(("opponent", "opponents")) and named_api(name, ApiSettings()) is not None:
+        return
     try:
         scripted_agent(name)  # of that size, for mcts(N)
         player = scripted_agent("mcts(1)" if name.startswith("mcts") else name)
