@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from turnwise.agents.api.start import start_api_engine
 from turnwise.agents.context import ChatContext
 from turnwise.agents.engine import Engine
 from turnwise.agents.language import LanguageAgent
@@ -20,6 +21,7 @@ from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
 from turnwise.agents.rollout import Agent
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import build_model, build_tokenizer
+from turnwise.agents.vllm.start import start_vllm
 from turnwise.algorithms.checkpoint import weights_of
 from turnwise.algorithms.games import arms_of
 from turnwise.algorithms.league import LEARNER, OPPONENT
@@ -63,23 +65,23 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
         say(f"built a model of {sum(p.numel() for p in model.parameters()):,} parameters")
     else:
         model, tokenizer = _load(settings, settings.model.path)
-    policy = dress(settings, model, tokenizer)
-    for line in too_long(episodes, policy):
+    _set_threads(settings, model)
+    context = _context(settings, tokenizer)
+    for line in too_long(episodes, context, settings.agent.sampling.max_tokens):
         say(line)
     if sft.steps:
-        loss = warm_start(model, policy.context, episodes, sft, seed=settings.seed)
+        loss = warm_start(model, context, episodes, sft, seed=settings.seed)
         say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
-    return policy
+    return _dressed(settings, model, tokenizer, context)
 
 
-def too_long(episodes: Sequence[Episode], policy: Policy) -> Iterator[str]:
-    """A line for every game with replies longer than the policy may speak."""
-    most = policy.agent.sampling.max_tokens
+def too_long(episodes: Sequence[Episode], context: ChatContext, most: int) -> Iterator[str]:
+    """A line for every game with replies of more than `most` tokens, the longest that the policy may speak."""
     texts: dict[str, set[str]] = {}
     for episode in episodes:
         texts.setdefault(episode.env_id, set()).update(turn.text for turn in episode.turns)
     for env_id, replies in texts.items():
-        longest = max(len(policy.context.encode_reply(reply)) for reply in replies)
+        longest = max(len(context.encode_reply(reply)) for reply in replies)
         if longest > most:
             yield f"replies at {env_id} are up to {longest} tokens long: agent.sampling.max_tokens={most} cuts them"
 
@@ -90,24 +92,46 @@ def precision(settings: RunSettings) -> AbstractContextManager[object]:
     return computing_in(pick_dtype(settings.engine.dtype, device), device)
 
 
-def saved_policy(settings: RunSettings, folder: Path) -> Policy:
-    """The policy of a saved model folder, under a run's settings."""
+def saved_policy(settings: RunSettings, folder: Path, *, training: bool = True) -> Policy:
+    """The policy of a saved model folder, under a run's settings. training: its engine is to take new weights."""
     model, tokenizer = _load(settings, str(folder))
-    return dress(settings, model, tokenizer)
+    return dress(settings, model, tokenizer, training=training)
 
 
-def dress(settings: RunSettings, model: Any, tokenizer: Any) -> Policy:
+def dress(settings: RunSettings, model: Any, tokenizer: Any, *, training: bool = True) -> Policy:
     """Context, engine and agent around a model. Raises TemplateError where its chat template rewrites history."""
     _set_threads(settings, model)
-    context = ChatContext(tokenizer, settings.agent.context, settings.model.chat_template)
-    batch_tokens = settings.engine.batch_tokens
-    engine = _engine(settings, model, tokenizer, context)
+    return _dressed(settings, model, tokenizer, _context(settings, tokenizer), training=training)
+
+
+def _context(settings: RunSettings, tokenizer: Any) -> ChatContext:
+    return ChatContext(tokenizer, settings.agent.context, settings.model.chat_template)
+
+
+def _dressed(
+    settings: RunSettings, model: Any, tokenizer: Any, context: ChatContext, *, training: bool = True
+) -> Policy:
+    engine = _engine(settings, model, tokenizer, context, training=training)
     agent = LanguageAgent(engine, context, settings.agent.sampling, name=LEARNER)
-    return Policy(model, tokenizer, context, engine, agent, batch_tokens)
+    return Policy(model, tokenizer, context, engine, agent, settings.engine.batch_tokens)
 
 
-def _engine(settings: RunSettings, model: Any, tokenizer: Any, context: ChatContext) -> Engine:
-    """What samples the policy's tokens."""
+def _engine(settings: RunSettings, model: Any, tokenizer: Any, context: ChatContext, *, training: bool) -> Engine:
+    """What samples the policy's tokens, with the weights that the model has now."""
+    if settings.engine.name == "vllm":
+        device = pick_device(settings.engine.device)
+        return start_vllm(
+            settings.engine.vllm,
+            model=model,
+            tokenizer=tokenizer,
+            context=context,
+            path=None if settings.model.path is None else _folder_of(settings.model.path),
+            dtype=pick_dtype(settings.engine.dtype, device),
+            seed=settings.seed,
+            trust_remote_code=settings.model.trust_remote_code,
+        )
+    if settings.engine.name == "openai":
+        return start_api_engine(settings.engine.api, context, settings.agent.sampling, training=training)
     return _local_engine(model, tokenizer, context, settings.engine.batch_tokens)
 
 
@@ -131,7 +155,10 @@ def make_opponent(settings: RunSettings, name: str) -> Agent:
     """A scripted agent, or the frozen weights of a folder. Raises ValueError with both ways if it is neither."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        agent = saved_policy(replace(settings, model=replace(settings.model, path=name)), weights_of(folder)).agent
+        local = replace(
+            settings, model=replace(settings.model, path=name), engine=replace(settings.engine, name="local")
+        )
+        agent = saved_policy(local, weights_of(folder)).agent
         agent.name = OPPONENT
         return agent
     scripted = scripted_agent(name)
@@ -141,9 +168,12 @@ def make_opponent(settings: RunSettings, name: str) -> Agent:
 
 def _load(settings: RunSettings, path: str) -> tuple[Any, Any]:
     device = pick_device(settings.engine.device)
-    if Path(path).exists():
-        path = str(weights_of(Path(path)))
-    return load_pretrained(path, device=device, trust_remote_code=settings.model.trust_remote_code)
+    return load_pretrained(_folder_of(path), device=device, trust_remote_code=settings.model.trust_remote_code)
+
+
+def _folder_of(path: str) -> str:
+    """The model folder that a folder stands for; a hub id stays what it is."""
+    return str(weights_of(Path(path))) if Path(path).exists() else path
 
 
 def _set_threads(settings: RunSettings, model: Any) -> None:

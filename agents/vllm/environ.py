@@ -55,10 +55,12 @@ def starting(*, own_process: bool) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Torch's generator on the CPU, which vLLM draws from even where every request has a seed, is put back."""
+    """Torch's generator on the CPU, which vLLM draws from even where every request has a seed, is put back; and the
+    trainer's autocast does not reach into vLLM, which has a dtype of its own."""
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     try:
-        yield
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+            yield
     finally:
         torch.set_rng_state(state)
         if torch.get_num_threads() != threads:

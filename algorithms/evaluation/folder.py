@@ -39,7 +39,7 @@ def evaluate_folder(
     settings = settings_of(path, overrides)
     exams = exams_of(settings)
     voices = [_opponent(settings, [exam.game for exam in exams], name) for name in opponents if name]
-    policy = saved_policy(settings, weights_of(path))
+    policy = saved_policy(settings, weights_of(path), training=False)
     found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
     with precision(settings):
         for exam in exams:
