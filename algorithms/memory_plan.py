@@ -15,6 +15,7 @@ import torch
 
 from turnwise.agents.pretrained import pick_device, pick_dtype
 from turnwise.algorithms.model_shape import ModelShape, shape_of
+from turnwise.algorithms.recipes import AlgorithmSettings, Optimisation
 from turnwise.algorithms.room import Room, room_of
 from turnwise.algorithms.settings import RunSettings
 from turnwise.envs.registry import make_game
@@ -40,7 +41,7 @@ class Part:
     size: int
     """Bytes."""
     phase: str = "always"
-    """When: always, rollout or update."""
+    """When: always, start, rollout or update."""
     most: bool = False
     """Whether this is the most that it may become; else it is known."""
 
@@ -70,17 +71,17 @@ class MemoryPlan:
 
     @property
     def known(self) -> int:
-        """Bytes at the fuller of rollout and update, of the parts that are known."""
+        """Bytes at the fullest of start, rollout and update, of the parts that are known."""
         return self._peak([part for part in self.parts if not part.most])
 
     @property
     def most(self) -> int:
-        """Bytes at the fuller of rollout and update, with every part at its largest."""
+        """Bytes at the fullest of start, rollout and update, with every part at its largest."""
         return self._peak(self.parts)
 
     def _peak(self, parts: Sequence[Part]) -> int:
         sums = {phase: sum(part.size for part in parts if part.phase == phase) for phase in _PHASES}
-        return sums["always"] + max(sums["rollout"], sums["update"])
+        return sums["always"] + max(sums["start"], sums["rollout"], sums["update"])
 
     def lines(self) -> list[str]:
         """For people."""
@@ -96,7 +97,7 @@ class MemoryPlan:
         return "; ".join(map(str, self.advice)) or "model.path to a smaller model, or train on more ranks"
 
 
-_PHASES = ("always", "rollout", "update")
+_PHASES = ("always", "start", "rollout", "update")
 
 
 def require_room(plan: MemoryPlan) -> None:
@@ -124,7 +125,7 @@ def plan_memory(
 
 def _parts(settings: RunSettings, shape: ModelShape, room: Room, world_size: int) -> Iterator[Part]:
     bf16 = pick_dtype(settings.engine.dtype, torch.device(room.kind)) == torch.bfloat16
-    yield from _learner(settings, shape, world_size, bf16)
+    yield from _learner(settings, shape, room, world_size, bf16)
     if settings.engine.name == "vllm":
         yield from _vllm(settings, shape, room, bf16)
     elif settings.engine.name == "local":
@@ -132,36 +133,40 @@ def _parts(settings: RunSettings, shape: ModelShape, room: Room, world_size: int
     yield Part("libraries", LIBRARIES[room.kind])
 
 
-def _learner(settings: RunSettings, shape: ModelShape, world_size: int, bf16: bool) -> Iterator[Part]:
-    """Float32 weights and what moves with them, shared among the ranks; and one micro-batch."""
+def _learner(settings: RunSettings, shape: ModelShape, room: Room, world_size: int, bf16: bool) -> Iterator[Part]:
+    """Float32 weights and what moves with them, shared among the ranks or in main memory; and one micro-batch."""
     algorithm, optimisation = settings.algorithm, settings.algorithm.optimisation
-    weights = 4 * shape.parameters // world_size
+    offloaded = optimisation.offload and room.kind != "cpu"
+    spread = world_size > 1 or optimisation.offload
+
+    def share(size: int) -> int:
+        return 0 if offloaded else size // world_size
+
+    whole = 4 * shape.parameters
     adapters = adapter_parameters(shape, settings.model.lora.rank)
-    trained = (adapters or shape.parameters) // world_size
-    yield Part("weights", weights + (4 * trained if adapters else 0))
-    if not getattr(optimisation, "offload", False):
-        yield Part("optimiser", _optimiser_bytes(trained, optimisation))
-    yield Part("gradients", 4 * trained, "update")
-    if algorithm.critic.kind == "own":
-        body = shape.parameters // world_size
-        yield Part("critic", 4 * body + _optimiser_bytes(body, optimisation))
-        yield Part("critic's gradients", 4 * body, "update")
-    copies = {
-        "running mean": bool(optimisation.mean_decay),
-        "reference": algorithm.magnet.needs_model,
-        "league": settings.agent.opponent == "league" and settings.agent.league.keep,
-    }
-    for name, count in copies.items():
-        if count:
-            yield Part(name, weights * int(count))
-    if world_size > 1:
-        yield Part("gathered layers", 4 * (2 * shape.of_layer + shape.embedding))
+    trained = adapters or shape.parameters
+    own_critic = algorithm.critic.kind == "own"
+    copies = {"running mean": bool(optimisation.mean_decay), "reference": algorithm.magnet.needs_model}
+    yield Part("weights", share(whole + 4 * adapters))
+    yield Part("optimiser", share(_moments(trained, optimisation)))
+    yield Part("gradients", share(4 * trained), "update")
+    if own_critic:
+        yield Part("critic", share(whole + _moments(shape.parameters, optimisation)))
+        yield Part("critic's gradients", share(whole), "update")
+    yield from (Part(name, share(whole)) for name, asked in copies.items() if asked)
+    if settings.agent.opponent == "league":
+        yield Part("league", settings.agent.league.keep * whole)
+    if spread:
+        yield Part("whole copy", whole * (2 if optimisation.mean_decay or adapters else 1))
+        modules = 1 + own_critic + sum(copies.values())
+        yield Part("before weights are spread", modules * (whole - share(whole)), "start")
+        yield Part("layers at work", (2 if bf16 else 4) * (2 * shape.of_layer + shape.embedding))
     yield Part("micro-batch", micro_batch_bytes(settings, shape, bf16), "update", most=True)
 
 
-def _optimiser_bytes(trained: int, optimisation: Any) -> int:
+def _moments(trained: int, optimisation: Optimisation) -> int:
     """Adam's two means; in 8 bits with a float32 scale for every 256 entries."""
-    if getattr(optimisation, "optimiser", "adamw") == "adamw8bit":
+    if optimisation.optimiser == "adamw8bit":
         return 2 * trained + 2 * 4 * trained // 256
     return 8 * trained
 
@@ -176,13 +181,18 @@ def micro_batch_bytes(settings: RunSettings, shape: ModelShape, bf16: bool) -> i
     """Of a full micro-batch in which every token is trained."""
     algorithm, row = settings.algorithm, settings.agent.context.max_context
     tokens = min(max(algorithm.optimisation.micro_batch_tokens, row), tokens_of_step(settings))
-    checkpointed = getattr(algorithm.optimisation, "activation_checkpointing", False)
-    body = shape.body_bytes(tokens, min(row, tokens), bf16=bf16, checkpointed=checkpointed)
-    bodies = 2 if algorithm.critic.kind == "own" else 1
-    return bodies * body + shape.head_bytes(tokens, per_choice=_per_choice(algorithm), bf16=bf16)
+    return shape.update_bytes(
+        tokens,
+        min(row, tokens),
+        tokens,
+        per_choice=per_choice(algorithm),
+        bf16=bf16,
+        checkpointed=algorithm.optimisation.activation_checkpointing,
+        bodies=2 if algorithm.critic.kind == "own" else 1,
+    )
 
 
-def _per_choice(algorithm: Any) -> int:
+def per_choice(algorithm: AlgorithmSettings) -> int:
     """Bytes per entry of the vocabulary at a trained token, at the worst moment of forward and backward pass."""
     magnet = algorithm.magnet
     if magnet.weight and magnet.estimator == "exact":
@@ -233,9 +243,7 @@ def _advice(settings: RunSettings, plan: MemoryPlan, shape: ModelShape, world_si
     """Settings to turn one after the other until everything fits; nothing where it does already."""
     certain = plan.known > plan.room.free
     needs: Callable[[MemoryPlan], int] = (lambda p: p.known) if certain else (lambda p: p.most)
-    for key, values in _turns(settings, certain):
-        if not _has(settings, key):
-            continue
+    for key, values in _turns(settings, certain, plan.room.kind != "cpu"):
         chosen = None
         for value in values:
             if needs(plan) <= plan.room.free:
@@ -251,12 +259,12 @@ def _advice(settings: RunSettings, plan: MemoryPlan, shape: ModelShape, world_si
             yield chosen
 
 
-def _turns(settings: RunSettings, certain: bool) -> Iterator[tuple[str, list[Any]]]:
+def _turns(settings: RunSettings, certain: bool, on_gpu: bool) -> Iterator[tuple[str, list[Any]]]:
     """Keys and the values to try, in the order in which they cost least."""
     optimisation, context = settings.algorithm.optimisation, settings.agent.context
-    if settings.engine.name == "vllm":
+    if settings.engine.name == "vllm" and on_gpu:
         yield "engine.vllm.sleep", [True]
-        if certain:
+        if certain and settings.engine.vllm.kv_cache_gb is None:
             share = settings.engine.vllm.gpu_memory_utilization
             yield "engine.vllm.gpu_memory_utilization", [s / 100 for s in range(int(100 * share) - 5, 5, -5)]
     if not certain:
@@ -264,10 +272,12 @@ def _turns(settings: RunSettings, certain: bool) -> Iterator[tuple[str, list[Any
         yield "algorithm.optimisation.activation_checkpointing", [True]
         yield "engine.batch_tokens", _halves(settings.engine.batch_tokens, context.max_context)
         yield "engine.concurrency", _halves(min(settings.engine.concurrency, settings.games_per_step), 1)
-        yield "agent.context.max_context", _halves(context.max_context, 2 * settings.agent.sampling.max_tokens)
-    yield "algorithm.optimisation.offload", [True]
+    if on_gpu:
+        yield "algorithm.optimisation.offload", [True]
     yield "algorithm.optimisation.optimiser", ["adamw8bit"]
     yield "algorithm.optimisation.mean_decay", [0.0]
+    if not certain:
+        yield "agent.context.max_context", _halves(context.max_context, 2 * settings.agent.sampling.max_tokens)
     yield "model.lora.rank", [32]
 
 
@@ -283,11 +293,6 @@ def with_setting(settings: Any, key: str, value: Any) -> Any:
     """A copy of nested frozen records with one of their fields, named with dots, changed."""
     name, _, rest = key.partition(".")
     return replace(settings, **{name: with_setting(getattr(settings, name), rest, value) if rest else value})
-
-
-def _has(settings: Any, key: str) -> bool:
-    name, _, rest = key.partition(".")
-    return hasattr(settings, name) and (not rest or _has(getattr(settings, name), rest))
 
 
 def _gb(size: float) -> str:

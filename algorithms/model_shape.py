@@ -64,19 +64,36 @@ class ModelShape:
             return 26 * self.hidden + 14 * self.query + 6 * self.key + 8 * self.intermediate + 2 * row + small
         return 4 * (6 * self.hidden + 6 * self.query + 2 * self.key + 4 * self.intermediate + row) + small
 
-    def body_bytes(self, tokens: int, row: int, *, bf16: bool, checkpointed: bool = False) -> int:
-        """What the layers keep of a micro-batch for its backward pass; `checkpointed`: their inputs, and one layer."""
-        copies = 2 * self.of_layer if bf16 else 0  # the weights in bfloat16, which autocast keeps until then
-        one = tokens * self.layer_bytes(row, bf16) + copies
-        outside = 12 * self.hidden * tokens
-        if checkpointed:
-            return tokens * 4 * self.hidden * self.layers + one + outside
-        return one * self.layers + outside
+    def update_bytes(
+        self,
+        tokens: int,
+        row: int,
+        trained: int,
+        *,
+        per_choice: int,
+        bf16: bool,
+        checkpointed: bool = False,
+        bodies: int = 1,
+    ) -> int:
+        """Most that a micro-batch takes beyond weights and gradients.
 
-    def head_bytes(self, tokens: int, *, per_choice: int, bf16: bool) -> int:
-        """What the head takes at so many trained tokens; per_choice: bytes of an entry of the vocabulary, of each."""
-        gradient, copy = 4 * self.embedding, 2 * self.embedding if bf16 else 0
-        return tokens * self.vocabulary * (per_choice + bf16) + gradient + copy
+        Args:
+            tokens: Of the micro-batch, padding included.
+            row: Tokens of its rows.
+            trained: Its distinct trained tokens: the head is computed there.
+            per_choice: Bytes that a trained token takes per entry of the vocabulary.
+            bf16: Whether products run in bfloat16.
+            checkpointed: Whether layers keep their inputs alone, and one at a time computes the rest again.
+            bodies: 2 with a critic of its own.
+        """
+        copies = 2 * self.of_layer if bf16 else 0  # autocast keeps the weights in bfloat16 until the backward pass
+        layer = tokens * self.layer_bytes(row, bf16) + copies
+        outside = 12 * self.hidden * tokens
+        head = trained * self.vocabulary * (per_choice + bf16) + (6 if bf16 else 4) * self.embedding
+        if not checkpointed:
+            return bodies * (self.layers * layer + outside) + head
+        kept = tokens * 4 * self.hidden * self.layers + outside
+        return bodies * kept + max(head, layer + tokens * 8 * self.intermediate)
 
 
 def shape_of(settings: ModelSettings) -> ModelShape:
