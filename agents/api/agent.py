@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from turnwise.agents.api.settings import ApiSettings
 from turnwise.agents.api.usage import Usage
 from turnwise.agents.engine import AgentFailure
 from turnwise.records import Reply, Request
+
+_log = logging.getLogger("turnwise.api")
 
 
 class ApiAgent:
@@ -79,6 +82,7 @@ class ApiAgent:
         if opened is not None:
             line, client = opened
             line.close(client.close())
+            _log.info("%s: %s", self.name, self.usage)
 
     # Inside
 

@@ -6,6 +6,7 @@ import email.utils
 import importlib
 import re
 import time
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -63,10 +64,19 @@ def retry_after(error: BaseException) -> float | None:
 
 def told(error: BaseException, key: str) -> str:
     """An error in one short line of printable characters, without the key."""
-    text = str(error) or type(error).__name__
-    if error.__cause__ is not None and str(error.__cause__):
-        text += f" {error.__cause__}"
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        text = f"status {status}, {_message(getattr(error, 'body', None))}"
+    else:
+        text = f"{error} {error.__cause__ or ''}".strip() or type(error).__name__
     if key != NO_KEY:
         text = text.replace(key, "***")
     printable = "".join(character if character.isprintable() else " " for character in text)
     return re.sub(r"\s+", " ", printable).strip()[:_LONGEST_TOLD]
+
+
+def _message(body: object) -> str:
+    """What the body of an error says, wherever its server puts it."""
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return str(message or error or "without a word")

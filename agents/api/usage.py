@@ -37,6 +37,10 @@ class Usage:
             self.output_tokens += written
             self.cost += (read * settings.input_price + written * settings.output_price) / 1e6
 
+    def __str__(self) -> str:
+        tries = f"{self.requests} requests ({self.retries} retries, {self.failures} failures)"
+        return f"{tries}, {self.input_tokens} tokens read, {self.output_tokens} written, cost {self.cost:g}"
+
     def to_dict(self) -> dict[str, float]:
         """Name -> number."""
         return dataclasses.asdict(self)
