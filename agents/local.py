@@ -33,12 +33,15 @@ class LocalEngine:
         pad_id: int,
         decode: Callable[[tuple[int, ...]], str],
         batch_tokens: int = 65_536,
+        shares_model: bool = True,
     ) -> None:
         """`batch_tokens`: most prompt tokens, padding included, that are decoded at once.
 
         It bounds the cache as rows part, so a prompt counts once for every request that holds it.
+        shares_model: the trainer updates this very model; False: it is a copy, which new weights are loaded into.
         """
         self.model = model
+        self.shares_model = shares_model
         self.end_id, self.pad_id = end_id, pad_id
         self.decode = decode
         self.batch_tokens = batch_tokens
@@ -76,8 +79,15 @@ class LocalEngine:
                 self.sampled += len(completion.ids)
         return completions  # type: ignore[return-value]  # every index was in exactly one block
 
+    @torch.no_grad()
     def load(self, weights: Weights, version: int) -> None:
-        """The model is the trainer's own: there is nothing to copy."""
+        """Copy them, unless the model is the trainer's own. Raises ValueError where they are not this model's."""
+        if not self.shares_model:
+            own = self.model.state_dict()
+            for name, tensor in weights():
+                if name not in own or own[name].shape != tensor.shape:
+                    raise ValueError(f"new weights have the names and shapes of this model: got {name}")
+                own[name].copy_(tensor)
         self.weight_version = version
 
     def close(self) -> None:
