@@ -43,8 +43,8 @@ def invited(settings: RunSettings, policy: Policy) -> tuple[dict[str, Agent], Le
     return agents, None
 
 
-def make_stage(settings: RunSettings, policy: Policy, learner: Learner, agents: dict[str, Agent]) -> Stage:
-    """Where the policy plays, and what the recipe asks of its learner there."""
+def make_stage(settings: RunSettings, policy: Policy, learner: Learner | None, agents: dict[str, Agent]) -> Stage:
+    """Where the policy plays, and what the recipe asks of its learner there, unless that one trains elsewhere."""
     rules: dict[str, Any] = {
         "invalid": settings.env.invalid,
         "max_turns": settings.env.max_turns,

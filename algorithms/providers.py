@@ -27,21 +27,26 @@ class Providers:
     def __init__(
         self,
         recipe: AlgorithmSettings,
-        learner: Learner,
+        learner: Learner | None,
         policy: Policy,
         agents: MutableMapping[str, Agent],
         name: str,
         rules: Mapping[str, Any],
     ) -> None:
-        """`agents`: who sits where, the one called `name` learns. `rules`: arguments of `Rollout`."""
+        """`agents`: who sits where, the one called `name` learns. `rules`: arguments of `Rollout`.
+
+        learner: None where episodes are only played: nothing is annotated there.
+        """
         self._recipe, self._learner, self._policy, self._name = recipe, learner, policy, name
         self._teacher = Teacher(agents, name, **rules)
         self._frozen: Rollout | None = None
-        if learner.reference is not None:
+        if learner is not None and learner.reference is not None:
             self._frozen = Rollout(ChainMap({name: voice_of(policy, learner.reference)}, agents), **rules)
 
     def annotate(self, episodes: Sequence[Episode], needs: frozenset[str]) -> list[Episode]:
-        """The episodes with those needs that a run can fill."""
+        """The episodes with those needs that a run can fill. Raises RuntimeError where there is no learner to ask."""
+        if self._learner is None:
+            raise RuntimeError(f"{', '.join(sorted(needs))} are the learner's to say, and it trains elsewhere")
         found = annotate(
             episodes,
             self._learner,
