@@ -285,10 +285,15 @@ class AlgorithmSettings:
         refuse_double_correction(self.optimisation.old_logprobs, self.objective.corrections)
         self._require_replay_is_corrected()
 
+    @property
+    def weighs_other_weights(self) -> bool:
+        """Whether the loss accounts for turns that were sampled by older weights than those it starts from."""
+        weighed = any(name in WEIGHTS for name in self.objective.corrections)
+        return weighed or self.optimisation.old_logprobs == "sampler"
+
     def _require_replay_is_corrected(self) -> None:
         """A replayed turn was sampled by other weights: something has to say so."""
-        weighed = any(name in WEIGHTS for name in self.objective.corrections)
-        if self.replay.turns and self.optimisation.old_logprobs == "trainer" and not weighed:
+        if self.replay.turns and not self.weighs_other_weights:
             raise ValueError(
                 "replayed turns were sampled by older weights, and with old_logprobs=trainer their ratio starts at 1 "
                 "as if they were not; choose old_logprobs=sampler, or add a weight, such as corrections={tis: {cap: 2}}"
