@@ -103,7 +103,7 @@ def prompts() -> list[tuple[int, ...]]:
 
 @torch.no_grad()
 def scored(model: Any, prompt: tuple[int, ...], found: Completion, temperature: float = 1.0, top_p: float = 1.0) -> Any:
-    """[T] nats: what the plain forward pass says of a completion's tokens, under the distribution they were drawn from."""
+    """[T] nats: what the plain forward pass says of a completion's tokens, as they were drawn."""
     ids = torch.tensor([[*prompt, *found.ids]])
     logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     logprobs = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
