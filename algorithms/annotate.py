@@ -123,18 +123,18 @@ def _write_down(columns: Mapping[str, list[float]], sample: Sample, index: int, 
 @torch.no_grad()
 def examine(learner: Learner, batch: Batch, wanted: frozenset[str]) -> tuple[dict[str, Tensor], list[float] | None]:
     """[M] of every scored need, under the name of its field; and the value after the last token of each sample."""
-    found: dict[str, list[Tensor]] = {}
-    ends: list[Tensor] = []
-    with learner.clock.running():
-        for piece in learner.pieces(batch):
-            for field, column in _scored(learner, piece, wanted).items():
-                found.setdefault(field, []).append(column)
-            if learner.critic is not None and wanted & VALUED:
-                before, after = learner.critic.everywhere(learner.model, piece)
-                found.setdefault("token_values", []).append(before)
-                ends.append(after[piece.sample_row])
-    columns = {field: torch.cat(parts).double().cpu() for field, parts in found.items()}
+    found = learner.spread(learner.pieces(batch), lambda piece: _of_piece(learner, piece, wanted))
+    columns = {field: torch.cat([part[field] for part, _ in found]).double().cpu() for field in found[0][0]}
+    ends = [after for _, after in found if after is not None]
     return columns, torch.cat(ends).tolist() if ends else None
+
+
+def _of_piece(learner: Learner, piece: Batch, wanted: frozenset[str]) -> tuple[dict[str, Tensor], Tensor | None]:
+    columns = _scored(learner, piece, wanted)
+    if learner.critic is None or not wanted & VALUED:
+        return columns, None
+    before, after = learner.critic.everywhere(learner.model, piece)
+    return columns | {"token_values": before}, after[piece.sample_row]
 
 
 def _scored(learner: Learner, piece: Batch, wanted: frozenset[str]) -> dict[str, Tensor]:
@@ -170,10 +170,10 @@ def _ask_for_answers(
             if mine:
                 places.append([(index, place) for place in mine])
                 questions.append(_question(episode, mine, context, answer_form))
-    with learner.clock.running():
-        found = answer_logprobs(
-            learner.model, questions, temperature=learner.temperature, pad_id=context.tokenizer.pad_token_id
-        )
+    pad_id = context.tokenizer.pad_token_id
+    found = answer_logprobs(
+        learner.model, questions, temperature=learner.temperature, pad_id=pad_id, spread=learner.spread
+    )
     for where, scores in zip(places, found, strict=True):
         for place, nats in zip(where, scores, strict=True):
             changes.setdefault(place, {})["answer_logprob"] = nats

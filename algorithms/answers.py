@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.policy import body_and_head, logits_of
+from turnwise.algorithms.policy import body_and_head, logits_of, within
 
 Ids = tuple[int, ...]
+Spread = Callable[[Sequence[Any], Callable[[Any], Any]], list[Any]]
+"""(items, compute) -> compute of every item, in order."""
 _MOST_CELLS = 2**24
 """Entries of the attention mask of one forward pass: 64 MiB of float32."""
 
@@ -67,18 +69,27 @@ def spelled(
     return ids[:start], ids[start:stop]
 
 
+def _one_by_one(items: Sequence[Any], compute: Callable[[Any], Any]) -> list[Any]:
+    return [compute(item) for item in items]
+
+
 @torch.no_grad()
-def answer_logprobs(model: Any, questions: Sequence[Question], *, temperature: float, pad_id: int) -> list[list[float]]:
+def answer_logprobs(
+    model: Any, questions: Sequence[Question], *, temperature: float, pad_id: int, spread: Spread = _one_by_one
+) -> list[list[float]]:
     """Mean log p of the answer's tokens behind each prompt, in nats: one list per question, one entry per prompt.
 
+    spread: who computes what, see `Learner.spread`.
     Raises ValueError on an empty prefix, answer or prompt.
     """
     rows: dict[_Row, list[float]] = {}
     parts = [list(_rows_of(question)) for question in questions]
     waiting = sorted({row for found in parts for row in found}, key=lambda row: row.width)
-    for block in _blocks(waiting):
-        rows |= dict(zip(block, _score(model, block, temperature, pad_id), strict=True))
-    return [[score for row in found for score in rows[row]] for found in parts]
+    blocks = list(_blocks(waiting))
+    found = spread(blocks, lambda block: within(model, _score, model, block, temperature, pad_id))
+    for block, scores in zip(blocks, found, strict=True):
+        rows |= dict(zip(block, scores, strict=True))
+    return [[score for row in mine for score in rows[row]] for mine in parts]
 
 
 def _rows_of(question: Question) -> Iterator[_Row]:

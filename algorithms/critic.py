@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from turnwise.algorithms.batch import Batch
 from turnwise.algorithms.losses import ValueLoss, clipped_value_loss
-from turnwise.algorithms.policy import body_and_head, hidden_states
+from turnwise.algorithms.policy import body_and_head, hidden_states, within
 
 
 class ValueNet(nn.Module):
@@ -42,7 +42,11 @@ class ValueNet(nn.Module):
     @torch.no_grad()
     def everywhere(self, policy: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """([M] before each trained token, [R] after the last token of each row), without gradient."""
-        hidden = hidden_states(body_and_head(policy)[0] if self.body is None else self.body, batch)
+        hidden = None if self.body else within(policy, hidden_states, body_and_head(policy)[0], batch)
+        return within(self, self._both, batch, hidden)
+
+    def _both(self, batch: Batch, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        hidden = hidden_states(self.body, batch) if hidden is None else hidden
         rows = torch.arange(len(batch.lengths), device=batch.ids.device)
         before = self.read(hidden[batch.token_row, batch.token_position - 1])
         return before, self.read(hidden[rows, batch.lengths - 1])

@@ -21,7 +21,7 @@ from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
-from turnwise.algorithms.objective import Whole, policy_objective, whole_batch
+from turnwise.algorithms.objective import Whole, mismatch_tail, policy_objective, whole_batch
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
 from turnwise.algorithms.pieces import cut, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
@@ -164,9 +164,10 @@ class Learner:
         apart.model, apart.world, apart.critic, apart.reference = self.replica, ALONE, None, None
         return apart
 
-    def update(self, batch: Batch, progress: float) -> dict[str, float]:
+    def update(self, batch: Batch, progress: float, begin: Callable[[], None] = lambda: None) -> dict[str, float]:
         """One update (all epochs) on a batch; returns the metrics of the first epoch, those in `HELD_BACK` of the last.
 
+        begin: called right before the first change of a weight.
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
         batch = self._prepared(to_device(batch, self.device))
@@ -178,10 +179,12 @@ class Learner:
             with self.world.waiting(f"the gradients of update {self.updates}"):
                 found = self._epoch(counts, pieces, weight, epoch)
             found = self.world.total(found, f"the loss of update {self.updates}")
-            norm = self._step(rate, found["loss"])
+            norm = self._step(rate, found["loss"], begin)
             if epoch == 0:
                 metrics = found | {"grad_norm": norm}
         metrics |= {name: found[name] for name in HELD_BACK if name in found}
+        if self.objective.corrections:
+            metrics |= mismatch_tail(batch)
         self._follow()
         self.updates += 1
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
@@ -292,7 +295,7 @@ class Learner:
         weight = settings.weight if settings.kind == "shared" else 1.0
         return loss + weight * valued, metrics | {"value_loss": valued.detach()}
 
-    def _step(self, rate: float, loss: float) -> float:
+    def _step(self, rate: float, loss: float, begin: Callable[[], None]) -> float:
         longest = self.optimisation.max_grad_norm
         groups = [group["params"] for group in self._optimiser.param_groups]
         norm, *others = [clip(parameters, longest) for parameters in groups]
@@ -302,6 +305,7 @@ class Learner:
                 f"the loss is {loss} and its gradient's norm {norm} at update {self.updates}; no step was made"
             )
         set_rate(self._optimiser, rate)
+        begin()
         self._optimiser.step()
         self._optimiser.zero_grad(set_to_none=True)
         return norm

@@ -10,7 +10,7 @@ from torch import Tensor
 from turnwise.algorithms.aggregate import Totals, masked_fraction, token_weights, totals, weighted_sum
 from turnwise.algorithms.batch import Batch
 from turnwise.algorithms.corrections import CorrectionInputs
-from turnwise.algorithms.corrections.combined import combined
+from turnwise.algorithms.corrections.combined import combined, tail
 from turnwise.algorithms.guards import GUARDS, LossInputs
 from turnwise.algorithms.losses import PolicyLoss
 from turnwise.algorithms.policy import Scores
@@ -120,19 +120,27 @@ def _surrogate(
     found = GUARDS[objective.guard].function(inputs, objective.guard_record())
     if not objective.corrections:
         return found, {}
+    weights, metrics = combined(objective.correction_records(), _compared(batch, mask, logprobs))
+    return found._replace(per_token=found.per_token * weights), metrics
+
+
+def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> CorrectionInputs:
     if batch.train_logprobs is None:
         raise ValueError(
             "corrections compare the trainer's log-probs with the sampler's: this batch has none of the trainer's"
         )
-    compared = CorrectionInputs(
+    return CorrectionInputs(
         trainer=batch.train_logprobs,
         sampler=batch.sampled_logprobs,
-        new=logprobs,
+        new=new,
         advantages=batch.advantages,
         mask=mask,
     )
-    weights, metrics = combined(objective.correction_records(), compared)
-    return found._replace(per_token=found.per_token * weights), metrics
+
+
+def mismatch_tail(batch: Batch) -> dict[str, float]:
+    """The figure of a whole batch that those of its parts do not add up to: the worst thousandth of the mismatch."""
+    return {"mismatch_k3_p999": float(tail(_compared(batch, _apart(batch)[0])))}
 
 
 def _pull(scores: Scores, reference: Tensor | None, batch: Batch, estimator: str) -> Tensor:

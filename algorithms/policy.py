@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from turnwise.algorithms.batch import Batch
 
+Found = TypeVar("Found")
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+
+class Scores(NamedTuple):
     """Over the M distinct trained tokens of a batch."""
 
     logprobs: Tensor
@@ -21,6 +22,15 @@ class Scores:
     """[M, V] float32 nats: log p of every token there."""
     hidden: Tensor | None = None
     """[M, H]: the body's last state before the token, for a critic on the same body."""
+
+
+def within(module: Any, compute: Callable[..., Found], *inputs: Any) -> Found:
+    """compute(*inputs) with the module's weights at hand, wherever they are (see `sharding.shard`).
+
+    What carries a gradient comes out as tensors, alone or in tuples.
+    """
+    run: Callable[..., Found] | None = getattr(module, "within", None)
+    return compute(*inputs) if run is None else run(compute, *inputs)
 
 
 def hidden_states(body: Any, batch: Batch) -> Tensor:
@@ -36,6 +46,10 @@ def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
 
     Raises ValueError if the model lacks a separate body and head.
     """
+    return within(model, _score, model, batch, temperature)
+
+
+def _score(model: Any, batch: Batch, temperature: float) -> Scores:
     body, _ = body_and_head(model)
     hidden = hidden_states(body, batch)[batch.token_row, batch.token_position - 1]
     distribution = torch.log_softmax(logits_of(model, hidden) / (temperature or 1.0), dim=-1)

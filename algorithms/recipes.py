@@ -181,6 +181,12 @@ class Optimisation:
     """Share of the running mean of the weights that an update keeps, in [0, 1); 0 keeps no mean."""
     old_logprobs: str = "sampler"
     """Denominator of the ratio: the `sampler`'s log-probs, or the `trainer`'s, computed again before the update."""
+    optimiser: str = "adamw"
+    """`adamw`, or `adamw8bit`: its moments in 2 bytes per weight instead of 8 (torchao)."""
+    activation_checkpointing: bool = False
+    """Keep only what enters each layer, and compute the rest again in the backward pass: less memory, more time."""
+    offload: bool = False
+    """Weights that are trained, gradients and moments lie in main memory, and a layer on the GPU while it computes."""
 
     def __post_init__(self) -> None:
         require_between("learning_rate", self.learning_rate, 0.0, open_low=True)
@@ -198,6 +204,7 @@ class Optimisation:
         require_between("epochs", self.epochs, 1)
         require_between("micro_batch_tokens", self.micro_batch_tokens, 1)
         require_between("warmup_steps", self.warmup_steps, 0)
+        require_choice("optimiser", self.optimiser, ("adamw", "adamw8bit"))
         if self.old_logprobs not in ("sampler", "trainer"):
             raise ValueError(f"old_logprobs is sampler or trainer: got {self.old_logprobs!r}")
 

@@ -45,5 +45,11 @@ def _figures(product: Tensor, inputs: CorrectionInputs) -> dict[str, Tensor]:
         "correction_weight": kept.mean(),
         "correction_masked": (kept == 0).double().mean(),
         "mismatch_k3": gaps.mean(),
-        "mismatch_k3_p999": gaps.kthvalue(math.ceil(0.999 * gaps.numel())).values,
+        "mismatch_k3_p999": tail(inputs),
     }
+
+
+def tail(inputs: CorrectionInputs) -> Tensor:
+    """99.9th percentile of k3 between sampler and trainer, in nats; 0 where nothing is trained."""
+    gaps = k3(inputs)[inputs.mask].double()
+    return gaps.kthvalue(math.ceil(0.999 * gaps.numel())).values if gaps.numel() else torch.zeros(())
