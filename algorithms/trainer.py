@@ -7,16 +7,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from turnwise.algorithms.checkpoint import load_checkpoint, newest
+from turnwise.algorithms.checkpoint import load_checkpoint, newest_whole
 from turnwise.algorithms.collector import quiet_collector
 from turnwise.algorithms.effective import RECIPE, effective_text
 from turnwise.algorithms.evaluation.exams import exams_of
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.fit import require_fitting_games
+from turnwise.algorithms.memory_plan import plan_memory, require_room
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import fresh_policy, precision, saved_policy, say_nothing
+from turnwise.algorithms.stop import Stop, Stopped
 from turnwise.algorithms.summary import finish
 from turnwise.algorithms.world import ALONE, World
 
@@ -34,26 +36,32 @@ def train(
     A run that was killed and goes on ends with the numbers of one that was not: every episode follows from the run's
     seed and its step, and the checkpoint holds everything else. `world`: the ranks that train together, each of which
     makes this call; the first one writes.
-    Raises RunFolderError (folder in use, full disk, damaged checkpoint), NotFinite, NothingPlayed, Lost, and what the
-    settings' parts raise.
+    Raises RunFolderError (folder in use, full disk, no whole checkpoint), NotFinite, NothingPlayed, Lost, Stopped
+    (SIGTERM or SIGINT came: the last finished step is saved), and what the settings' parts raise.
     """
     require_fitting_games(settings)
     exams = exams_of(settings)
-    with lock_run(run_dir) if world.is_first else nullcontext(), precision(settings):
+    plan = plan_memory(settings, world.size)
+    for line in plan.lines():
+        say(line)
+    require_room(plan)
+    lock = lock_run(run_dir) if world.is_first else nullcontext()
+    with lock, precision(settings), Stop(settings.stop_within_s, patient=world.size > 1) as stop:
         if world.is_first:
             write_atomically(run_dir / RECIPE, effective_text(settings.algorithm))
-        checkpoint = world.share(newest(run_dir) if world.is_first else None, "the newest checkpoint")
+        checkpoint = world.share(newest_whole(run_dir, say) if world.is_first else None, "the newest checkpoint")
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy, exams, world)
+        run = Run(settings, run_dir, policy, exams, world, stop)
         try:
             if state is not None:
                 run.load(state)
                 say(f"going on after step {run.steps_done}")
-            if run.log is not None:
-                run.log.cut_back(-1 if run.start is None else run.steps_done)
+            run.cut_back()
             with quiet_collector():
                 run.go(observe)
             return finish(run)
+        except Stopped as stopped:
+            raise run.leave(stopped) from None
         finally:
             run.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.util import find_spec
 
@@ -9,6 +10,9 @@ from turnwise.plain import PLAIN, run_plain
 
 NEEDED = ("typer", "rich", "hydra", "torch", "transformers", "safetensors")
 """Modules that most commands need and that a plain `pip install turnwise` does not bring."""
+
+CHATTY = ("torchao", "torch.utils._pytree")
+"""What transformers imports where torchao is installed warns of kernels for other GPUs than this machine has."""
 
 
 def main() -> None:
@@ -22,6 +26,8 @@ def main() -> None:
         raise SystemExit(2)
     from turnwise.cli import app
 
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     app()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def _plain_errors() -> Iterator[None]:
     """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
     from turnwise.algorithms.checks import Lost, NotFinite, NothingPlayed
     from turnwise.algorithms.files import RunFolderError
+    from turnwise.algorithms.stop import Stopped
     from turnwise.envs.core import Unsupported
 
     try:
@@ -40,6 +42,9 @@ def _plain_errors() -> Iterator[None]:
     except (ValueError, ImportError, OSError, RunFolderError, NotFinite, NothingPlayed, Lost, Unsupported) as error:
         typer.echo(f"turnwise: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error
+    except Stopped as stopped:
+        typer.echo(f"turnwise: {stopped.text}", err=True)
+        raise typer.Exit(stopped.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("turnwise: stopped (a run goes on with turnwise train --resume RUN)", err=True)
         raise typer.Exit(130) from None
@@ -56,7 +61,7 @@ def train(
     Any setting is given as KEY=VALUE; env, agent, engine, model, algorithm, curriculum and experiment choose groups of
     settings.
     """
-    from turnwise.algorithms.compose import compose, dump_config, load_config, run_settings
+    from turnwise.algorithms.compose import compose, load_config, run_settings
     from turnwise.algorithms.fit import require_fitting_games
     from turnwise.algorithms.sweep import run_sweep, sweep_of
 
@@ -71,10 +76,22 @@ def train(
         if sweep is None:
             require_fitting_games(settings)  # a sweep's runs ask for themselves
         if dry_run:
-            return typer.echo(dump_config(config))
+            return _show_plan(config, settings)
         if sweep is not None:
             return run_sweep(sweep, ctx.args, settings.run_dir, typer.echo)
         return _train(config, None)
+
+
+def _show_plan(config: dict[str, Any], settings: RunSettings) -> None:
+    """The settings on standard output, and what memory they take beside it."""
+    from turnwise.algorithms.compose import dump_config
+    from turnwise.algorithms.memory_plan import plan_memory, require_room
+
+    typer.echo(dump_config(config))
+    plan = plan_memory(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    for line in plan.lines():
+        typer.echo(line, err=True)
+    require_room(plan)
 
 
 def _train(config: dict[str, Any], run_dir: Path | None) -> None:
