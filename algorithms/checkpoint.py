@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ FOLDER = "checkpoints"
 
 class CheckpointError(RunFolderError):
     """A checkpoint is damaged, of another version, or not there."""
+
+
+class OtherVersion(CheckpointError):
+    """A checkpoint was written by a turnwise of another version. It may be as good as new."""
 
 
 def save_checkpoint(run_dir: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any) -> Path:
@@ -81,14 +86,14 @@ def check(folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} is no whole checkpoint ({error}); {_REMEDY}") from None
     if version != VERSION:
-        raise CheckpointError(f"{folder} is a checkpoint of version {version}; this turnwise reads version {VERSION}")
+        raise OtherVersion(f"{folder} is a checkpoint of version {version}; this turnwise reads version {VERSION}")
     found = _digests(folder)
     damaged = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if damaged:
         raise CheckpointError(f"{folder} is damaged: {', '.join(damaged)} changed since it was written; {_REMEDY}")
 
 
-_REMEDY = "remove that folder to go on from the checkpoint before it"
+_REMEDY = "turnwise train --resume goes on from the one before it, and weights can be read from that one too"
 
 
 def steps_saved(run_dir: Path) -> list[int]:
@@ -106,6 +111,43 @@ def newest(run_dir: Path) -> Path | None:
     """The newest checkpoint, or None."""
     steps = steps_saved(run_dir)
     return checkpoint_path(run_dir, steps[-1]) if steps else None
+
+
+def newest_whole(run_dir: Path, say: Callable[[str], None]) -> Path | None:
+    """The newest checkpoint that is whole, or None in a run without any. What is damaged is moved aside, and said.
+
+    Raises CheckpointError where there are only damaged ones, and where the newest is of another version.
+    """
+    steps = steps_saved(run_dir)
+    for step in reversed(steps):
+        folder = checkpoint_path(run_dir, step)
+        try:
+            check(folder)
+        except OtherVersion:
+            raise
+        except CheckpointError as error:
+            aside, what = _moved_aside(folder), str(error).removesuffix(f"; {_REMEDY}")
+            say(f"{what}: it stands in {aside.name} now, and the one before it is used")
+        else:
+            return folder
+    if steps:
+        raise CheckpointError(
+            f"{run_dir} has no whole checkpoint left; what there was stands in {run_dir / FOLDER}/*.damaged, and the "
+            "run can only be begun again with another run_dir"
+        )
+    return None
+
+
+def _moved_aside(folder: Path) -> Path:
+    """Rename a folder to `<name>.damaged`, or `<name>.damaged-2` and so on where that is taken."""
+    for number in itertools.count(1):
+        aside = folder.with_name(f"{folder.name}.damaged" + (f"-{number}" if number > 1 else ""))
+        if not aside.exists():
+            break
+    with reported(folder):
+        folder.rename(aside)
+        sync_folder(folder.parent)
+    return aside
 
 
 def prune(run_dir: Path, kept: int, best: int | None) -> None:

@@ -16,6 +16,7 @@ from turnwise.algorithms.checks import NothingPlayed
 from turnwise.algorithms.credit.episodes import is_finished
 from turnwise.algorithms.explore.ground import Ground
 from turnwise.algorithms.explore.playing import by_group
+from turnwise.algorithms.ledger import failures, with_unused
 from turnwise.algorithms.startup import Policy
 from turnwise.algorithms.world import World
 from turnwise.records import Episode
@@ -32,10 +33,11 @@ class Played:
     """Whole groups of finished episodes, in the order of their plans."""
     metrics: dict[str, float] = field(default_factory=dict)
     """How they were sampled."""
-    planned: int
-    """Episodes that were to be played."""
+    planned: list[str]
+    """Ids of the episodes that were to be played."""
     dropped: dict[str, list[str]] = field(default_factory=dict)
-    """Reason -> ids of the episodes that are left out: what ended one of their group, or "group" for its others."""
+    """Reason -> ids of the episodes that are left out: what ended one of their group, "group" for its others, "unused"
+    where the way of sampling did without them."""
     retried: int = 0
     """Episodes that were begun again because they had failed."""
     tokens: int = 0
@@ -43,6 +45,8 @@ class Played:
     answered: int = 0
     """Replies that a game went on after."""
     model_seconds: float = 0.0
+    times: dict[str, float] = field(default_factory=dict)
+    """More of the step's times in seconds, and whatever else differs between two runs of one seed."""
 
 
 class Player(Protocol):
@@ -63,6 +67,10 @@ class Player(Protocol):
     def close(self) -> None: ...
 
 
+Cast = Callable[["Stage", Callable[[int, int], list[Plan]], World], Player]
+"""(where to play, (step, attempt) -> plans, the ranks that train together) -> who plays."""
+
+
 class Stage:
     """Agents, games and a recipe's way of sampling: turns plans into episodes, in this process."""
 
@@ -78,18 +86,25 @@ class Stage:
         self.policy, self.rollout, self.algorithm = policy, rollout, algorithm
         self._ground, self._seed = ground, seed
 
-    def perform(self, step: int, plans: Sequence[Plan], fresh: Callable[[int], list[Plan]]) -> Played:
-        """Play the plans of a step, or a part of them in whole groups."""
+    def perform(self, step: int, plans: Sequence[Plan], fresh: Callable[[int], list[Plan]], part: int = 0) -> Played:
+        """Play the plans of a step, or a part of them in whole groups. part: which one; its draws are its own."""
         engine, rollout = self.policy.engine, self.rollout
         sampled, answered, retried, seconds = engine.sampled, rollout.answered, rollout.retried, engine.clock.seconds
-        seed = derive_seed(self._seed, _EXPLORING, step)
-        episodes, metrics = self.algorithm.play(plans, self._ground(seed, fresh))
+        seed = derive_seed(self._seed, _EXPLORING, step, *([part] if part else []))
+        planned = [plan.id for plan in plans]
+
+        def more(attempt: int) -> list[Plan]:
+            found = fresh(attempt)
+            planned.extend(plan.id for plan in found)
+            return found
+
+        episodes, metrics = self.algorithm.play(plans, self._ground(seed, more))
         whole, dropped = whole_groups(episodes)
         return Played(
             episodes=whole,
             metrics=metrics,
-            planned=len(plans),
-            dropped=dropped,
+            planned=planned,
+            dropped=with_unused(planned, whole, dropped),
             retried=rollout.retried - retried,
             tokens=engine.sampled - sampled,
             answered=rollout.answered - answered,
@@ -161,11 +176,11 @@ def _group(episode: Episode) -> str:
 
 def require_some(played: Played, step: int) -> Played:
     """What was played. Raises NothingPlayed where every group was left out."""
-    if played.planned and not played.episodes and played.dropped:
+    if not played.episodes and failures(played.dropped):
         reasons = ", ".join(f"{len(ids)} {reason}" for reason, ids in sorted(played.dropped.items()))
         raise NothingPlayed(
-            f"none of the {played.planned} episodes of step {step} can be trained on ({reasons}); the failures are "
-            "those of the environment or of the agents, see `turnwise check`"
+            f"none of the {len(played.planned)} episodes of step {step} can be trained on ({reasons}); the failures "
+            "are those of the environment or of the agents, see `turnwise check`"
         )
     return played
 
@@ -181,7 +196,7 @@ def merged(parts: Sequence[Played]) -> Played:
     return Played(
         episodes=[episode for part in parts for episode in part.episodes],
         metrics=_merged_metrics([part.metrics for part in parts]),
-        planned=sum(part.planned for part in parts),
+        planned=[name for part in parts for name in part.planned],
         dropped=dropped,
         retried=sum(part.retried for part in parts),
         tokens=sum(part.tokens for part in parts),

@@ -25,12 +25,14 @@ from turnwise.algorithms.evaluation.measure import (
 from turnwise.algorithms.failure import save_failure
 from turnwise.algorithms.games import arms_of, of_game
 from turnwise.algorithms.league import LEARNER
+from turnwise.algorithms.ledger import LEDGER, counts, entry, failures
 from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.metrics import step_metrics
-from turnwise.algorithms.player import LocalPlayer, Played, Player
-from turnwise.algorithms.reporting.runlog import RunLog
+from turnwise.algorithms.player import Cast, LocalPlayer, Played
+from turnwise.algorithms.reporting.runlog import RunLog, plain_json
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import Policy, voice_of
+from turnwise.algorithms.stop import Stop, Stopped
 from turnwise.algorithms.world import ALONE, World
 
 Observer = Callable[[dict[str, Any]], None]
@@ -40,9 +42,17 @@ class Run:
     """The state of one training run."""
 
     def __init__(
-        self, settings: RunSettings, run_dir: Path, policy: Policy, exams: Sequence[Exam], world: World = ALONE
+        self,
+        settings: RunSettings,
+        run_dir: Path,
+        policy: Policy,
+        exams: Sequence[Exam],
+        world: World = ALONE,
+        stop: Stop | None = None,
+        cast: Cast = LocalPlayer,
     ) -> None:
-        """`exams`: what the run is judged at, the headline first. `world`: the ranks that train together."""
+        """`exams`: what the run is judged at, the headline first. `world`: the ranks that train together. `cast`: who
+        plays."""
         self.settings, self.run_dir, self.policy, self.exams, self.world = settings, run_dir, policy, exams, world
         self.learner = make_learner(settings, policy)
         agents, league = invited(settings, policy)
@@ -50,7 +60,7 @@ class Run:
         self.matchmaker = Matchmaker(settings, arms, league)
         stage = make_stage(settings, policy, self.learner, agents)
         self.algorithm = stage.algorithm
-        self.player: Player = LocalPlayer(stage, self.matchmaker.plans, world)
+        self.player = cast(stage, self.matchmaker.plans, world)
         self.reported = voice_of(policy, self.learner.reported)
         self.steps_done = self.games = self.turns = 0
         self.tokens = self.answered = 0
@@ -63,7 +73,13 @@ class Run:
         """The headline measure before the first update."""
         self.best: tuple[int, float] | None = None
         """(step, headline measure) of the best evaluation."""
+        self.pending: dict[str, Any] | None = None
+        """Record of the last step, until it is written down: its evaluation may be missing still."""
+        self.saved: int | None = None
+        """The step of the newest checkpoint."""
+        self.stop = stop or Stop(settings.stop_within_s)
         self.log = RunLog(run_dir, tensorboard=settings.tensorboard) if world.is_first else None
+        self.ledger = RunLog(run_dir, tensorboard=False, name=LEDGER) if world.is_first and settings.ledger else None
 
     @property
     def headline(self) -> tuple[str, bool]:
@@ -71,31 +87,38 @@ class Run:
         return headline(self.exams[0].method)
 
     def go(self, observe: Observer) -> None:
-        """Every step that is left, with its evaluation and checkpoint."""
-        settings = self.settings
+        """Every step that is left, with its evaluation and checkpoint. Raises Stopped where a signal asks for it."""
         if self.start is None:
             found = self.evaluate()
-            self.start = found[self.headline[0]]
-            self._write(self._counts() | {"eval": found}, observe)
-            self.save()
-        while self.progress < 1:
-            started = time.perf_counter()
-            record = self.step()
-            self.model_seconds += record["time"]["model"]
-            last = self.progress >= 1
+            with self.stop.whole() as begin:
+                begin()
+                self.start = found[self.headline[0]]
+                self._write(self._counts() | {"eval": found}, observe)
+                self.save()
+        while self.pending is not None or self.progress < 1:
+            if self.world.size > 1:
+                self.stop.check(max(self.world.gather(self.stop.signum or 0, "whether to stop")))
+            record = self.step() if self.pending is None else self.pending
+            self._close(record, observe)
+
+    def _close(self, record: dict[str, Any], observe: Observer) -> None:
+        """Evaluate, write the step's record and save, each where it is time to."""
+        settings, before = self.settings, time.perf_counter()
+        last = self.progress >= 1
+        due = last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0)
+        found = self.evaluate() if due else None
+        with self.stop.whole() as begin:
+            begin()
             improved = False
-            if last or (settings.evaluation.every and self.steps_done % settings.evaluation.every == 0):
-                before = time.perf_counter()
-                record["eval"] = self.evaluate()
-                improved = self.note_best(record["eval"][self.headline[0]])
-                record["time"]["evaluation"] = time.perf_counter() - before
+            if found is not None:
+                improved = self.note_best(found[self.headline[0]])
+                record["eval"], record["time"]["evaluation"] = found, time.perf_counter() - before
                 self.evaluation_seconds += record["time"]["evaluation"]
             self._write(record, observe)
-            self.seconds += time.perf_counter() - started
+            self.pending = None
             if last or improved or self.steps_done % settings.checkpoint_every == 0:
-                before = time.perf_counter()
                 self.save()
-                self.seconds += time.perf_counter() - before
+            self.seconds += time.perf_counter() - before
 
     def _write(self, record: dict[str, Any], observe: Observer) -> None:
         if self.log is not None:
@@ -112,7 +135,16 @@ class Run:
         return {"step": self.steps_done, **{name: getattr(self, name) for name in names}}
 
     def step(self) -> dict[str, Any]:
-        """One update: returns its metrics."""
+        """One update: returns its metrics. A signal leaves the run as it was before, or as it is after it."""
+        states = self.algorithm.states.copy()
+        try:
+            return self._step()
+        except Stopped:
+            if self.pending is None:
+                self.algorithm.states = states
+            raise
+
+    def _step(self) -> dict[str, Any]:
         times = [time.perf_counter()]
         clock = self.learner.clock
         in_model = clock.seconds
@@ -125,36 +157,45 @@ class Run:
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
         times.append(time.perf_counter())
-        update = self._update(batch, self.progress, judged) if batch is not None else {}
-        self.player.load_weights(self.learner.weights, self.learner.updates)
-        times.append(time.perf_counter())
-        self._count(played)
-        matched = self.matchmaker.after_step(self.steps_done, played.episodes, judged)
-        return {
-            **self._counts(),
-            **update,
-            **step_metrics(played.episodes, LEARNER, self.matchmaker.arms),
-            **{f"dropped/{reason}": float(len(ids)) for reason, ids in sorted(played.dropped.items())},
-            **played.metrics,
-            **judged.metrics,
-            **matched,
-            "time": _times(times) | {"model": played_in_model + clock.seconds - in_model},
-        }
+        with self.stop.whole() as begin:
+            update = self._update(batch, judged, begin) if batch is not None else {}
+            begin()
+            self.player.load_weights(self.learner.weights, self.learner.updates)
+            times.append(time.perf_counter())
+            accounts = self._count(played)
+            matched = self.matchmaker.after_step(self.steps_done, played.episodes, judged)
+            self.pending = record = {
+                **self._counts(),
+                **update,
+                **step_metrics(played.episodes, LEARNER, self.matchmaker.arms),
+                **accounts,
+                **played.metrics,
+                **judged.metrics,
+                **matched,
+                "time": _times(times) | {"model": played_in_model + clock.seconds - in_model} | played.times,
+            }
+            self.model_seconds += record["time"]["model"]
+            self.seconds += time.perf_counter() - times[0]
+        return record
 
-    def _count(self, played: Played) -> None:
-        """Book what was played."""
+    def _count(self, played: Played) -> dict[str, float]:
+        """Book what was played; returns how many episodes were planned, trained on, and left out by reason."""
         self.steps_done += 1
         self.games += len(played.episodes)
         self.turns += sum([len(episode.turns) for episode in played.episodes])
         self.tokens += played.tokens
         self.answered += played.answered
-        self.dropped += sum(map(len, played.dropped.values()))
+        self.dropped += failures(played.dropped)
         self.retried += played.retried
+        line = entry(self.steps_done, played.planned, [episode.id for episode in played.episodes], played.dropped)
+        if self.ledger is not None:
+            self.ledger.write(line)
+        return counts(line)
 
-    def _update(self, batch: Batch, progress: float, judged: Judged) -> dict[str, float]:
+    def _update(self, batch: Batch, judged: Judged, begin: Callable[[], None]) -> dict[str, float]:
         """Raises NotFinite, after saving what caused it."""
         try:
-            return self.learner.update(batch, progress)
+            return self.learner.update(batch, self.progress, begin)
         except NotFinite as error:
             place = save_failure(self.run_dir, self.steps_done, self.learner, batch, judged)
             raise NotFinite(f"{error}; {place}") from None
@@ -194,13 +235,15 @@ class Run:
 
     def save(self) -> None:
         """A checkpoint of everything that a resumed run needs."""
-        if self.log is not None:
-            self.log.sync()
+        for log in filter(None, (self.log, self.ledger)):
+            log.sync()
         state = {name: getattr(self, name) for name in _KEPT}
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
         state |= {"matchmaker": self.matchmaker.state(), "player": self.player.state()}
+        state |= {"pending": plain_json(self.pending)}
         save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
         prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
+        self.saved = self.steps_done
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from `save`."""
@@ -208,16 +251,39 @@ class Run:
         self.algorithm.states = state["algorithm"]
         self.matchmaker.load(state["matchmaker"])
         self.player.load(state["player"])
+        self.pending = state["pending"]
         for name in _KEPT:
             setattr(self, name, state[name])
         self.best = None if self.best is None else (self.best[0], self.best[1])
         self.player.load_weights(self.learner.weights, self.learner.updates)
+        self.saved = self.steps_done
+
+    def cut_back(self) -> None:
+        """Drop what was written down after the step that the run goes on from."""
+        if self.log is not None:
+            self.log.cut_back(-1 if self.start is None else self.steps_done - (self.pending is not None))
+        if self.ledger is not None:
+            self.ledger.cut_back(self.steps_done)
+
+    def leave(self, stopped: Stopped) -> Stopped:
+        """Save the last finished step where no checkpoint holds it; returns what to tell."""
+        self.stop.hush()
+        if self.start is None:
+            return Stopped(stopped.signum, f"stopped before the first step; {again(self.run_dir)}")
+        if self.saved != self.steps_done:
+            self.save()
+        return Stopped(stopped.signum, f"stopped after step {self.steps_done}, which is saved; {again(self.run_dir)}")
 
     def close(self) -> None:
         """Let go of files and engines."""
-        if self.log is not None:
-            self.log.close()
+        for log in filter(None, (self.log, self.ledger)):
+            log.close()
         self.player.close()
+
+
+def again(run_dir: Path) -> str:
+    """How to go on."""
+    return f"go on with turnwise train --resume {run_dir}"
 
 
 _KEPT = (

@@ -195,6 +195,10 @@ class RunSettings:
     """Steps between checkpoints; one at the end in any case."""
     checkpoints_kept: int = 2
     """Newest checkpoints kept, besides the best one."""
+    stop_within_s: float = 10.0
+    """Seconds that a run which SIGTERM or Ctrl-C stops may take to save its last step; it ends then in any case."""
+    ledger: bool = False
+    """Write ledger.jsonl too: the id of every episode that a step has planned, trained on, or left out and why."""
     tensorboard: bool = True
     """Write TensorBoard events too."""
 
@@ -206,6 +210,7 @@ class RunSettings:
         require_between("checkpoint_every", self.checkpoint_every, 1)
         require_between("checkpoints_kept", self.checkpoints_kept, 1)
         require_between("seed", self.seed, 0)
+        require_between("stop_within_s", self.stop_within_s, 0.0, open_low=True)
         _require_comparable(self.agent.sampling, self.algorithm)
         if self.games_per_step % self.algorithm.group_size:
             raise ValueError(

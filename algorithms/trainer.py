@@ -14,6 +14,7 @@ from turnwise.algorithms.evaluation.exams import exams_of
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.fit import require_fitting_games
 from turnwise.algorithms.memory_plan import plan_memory, require_room
+from turnwise.algorithms.player import Cast, LocalPlayer
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
@@ -30,12 +31,14 @@ def train(
     observe: Observer = lambda record: None,
     say: Callable[[str], None] = say_nothing,
     world: World = ALONE,
+    stop: Stop | None = None,
+    cast: Cast = LocalPlayer,
 ) -> dict[str, Any]:
     """Train in `run_dir`, from its newest checkpoint where it has one; returns the summary.
 
     A run that was killed and goes on ends with the numbers of one that was not: every episode follows from the run's
     seed and its step, and the checkpoint holds everything else. `world`: the ranks that train together, each of which
-    makes this call; the first one writes.
+    makes this call; the first one writes. `stop`: what can end it early; None: signals. `cast`: who plays.
     Raises RunFolderError (folder in use, full disk, no whole checkpoint), NotFinite, NothingPlayed, Lost, Stopped
     (SIGTERM or SIGINT came: the last finished step is saved), and what the settings' parts raise.
     """
@@ -46,13 +49,14 @@ def train(
         say(line)
     require_room(plan)
     lock = lock_run(run_dir) if world.is_first else nullcontext()
-    with lock, precision(settings), Stop(settings.stop_within_s, patient=world.size > 1) as stop:
+    stop = stop or Stop(settings.stop_within_s, patient=world.size > 1)
+    with lock, precision(settings), stop:
         if world.is_first:
             write_atomically(run_dir / RECIPE, effective_text(settings.algorithm))
         checkpoint = world.share(newest_whole(run_dir, say) if world.is_first else None, "the newest checkpoint")
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy, exams, world, stop)
+        run = Run(settings, run_dir, policy, exams, world, stop, cast)
         try:
             if state is not None:
                 run.load(state)

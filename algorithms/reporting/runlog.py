@@ -27,12 +27,13 @@ class RunLog:
     """Appends the metrics of a run to `run_dir`, which is made where it is missing.
 
     tensorboard: also write every number as a scalar, nested keys joined with `/`, to `run_dir/tb`.
-    Raises: RunFolderError where the folder cannot be written or holds a broken metrics.jsonl.
+    name: of the file, for records of another kind.
+    Raises: RunFolderError where the folder cannot be written or holds a broken file of that name.
     """
 
-    def __init__(self, run_dir: Path, *, tensorboard: bool = True) -> None:
+    def __init__(self, run_dir: Path, *, tensorboard: bool = True, name: str = METRICS) -> None:
         self.run_dir = Path(run_dir)
-        self.path = self.run_dir / METRICS
+        self.path = self.run_dir / name
         self._tensorboard = tensorboard
         self._scalars: Scalars | None = None
         with reported(self.path):
@@ -110,7 +111,12 @@ def read_metrics(run_dir: Path) -> list[dict[str, Any]]:
     if not run_dir.is_dir():
         raise RunFolderError(f"{run_dir} is no run folder: there is no such directory")
     path = run_dir / METRICS
-    return [record for record, _ in _lines(path)] if path.exists() else []
+    return read_records(path) if path.exists() else []
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file that a `RunLog` wrote. Raises RunFolderError where one is no record."""
+    return [record for record, _ in _lines(path)]
 
 
 def plain_json(value: Any) -> Any:
