@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def has_adapters(model: Any) -> bool:
     return bool(getattr(model, "peft_config", None))
 
 
-def merged(model: Any, whole: Callable[[Tensor], Tensor]) -> Iterator[tuple[str, Tensor]]:
+def merged(model: Any, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> Iterator[tuple[str, Tensor]]:
     """Every weight of a model under its Hugging Face name, adapters added to the weights that they stand beside.
 
     whole: makes the full tensor of a parameter.
@@ -85,7 +86,7 @@ def save_adapter(model: Any, folder: Path) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True)
-    config = model.peft_config[_NAME]
+    config = copy.copy(model.peft_config[_NAME])
     config.inference_mode = True
     config.save_pretrained(folder)
     weights = get_peft_model_state_dict(model, adapter_name=_NAME)

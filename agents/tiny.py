@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.agents.context import shipped_template
+from turnwise.agents.lora import has_adapters, merged
 
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
 
@@ -109,12 +110,16 @@ def build_model(settings: TinyModel, tokenizer: Any, seed: int) -> Any:
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """A plain folder that transformers and vLLM load. Raises OSError where it cannot be written (a full disk)."""
+    """A plain folder that transformers and vLLM load, adapters merged into the weights that they stand beside.
+
+    Raises OSError where it cannot be written (a full disk).
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
-        model.save_pretrained(folder)
+        weights = {"state_dict": dict(merged(model))} if has_adapters(model) else {}
+        model.save_pretrained(folder, **weights)
         tokenizer.save_pretrained(folder)
     except Exception as error:  # safetensors and tokenizers write from Rust, and raise exceptions of their own
         number = re.search(r"\(os error (\d+)\)", str(error))
