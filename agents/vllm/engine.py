@@ -98,7 +98,7 @@ class VllmEngine:
         except BaseException:
             self.withdraw(numbers)
             raise
-        return [_whole(self._done.pop(number)) for number in numbers]
+        return [_whole(found) for found in [self._done.pop(number) for number in numbers]]
 
     def submit(self, asks: Sequence[Ask]) -> list[int]:
         """Hand requests in; returns their numbers, in order. Raises ValueError as `generate` does."""

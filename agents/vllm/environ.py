@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ def starting(*, own_process: bool) -> Iterator[None]:
     users = os.environ.get(MULTIPROCESSING)
     python, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002  # to put it back
     set_num_threads = torch.set_num_threads
+    if "vllm.envs" in sys.modules:  # it remembers what its environment was for the last engine
+        sys.modules["vllm.envs"].disable_envs_cache()
     os.environ.setdefault(MULTIPROCESSING, str(int(own_process)))
     try:
         with undisturbed(), warnings.catch_warnings():

@@ -45,7 +45,8 @@ class Running:
         """Raises ValueError where vLLM is not installed, or cannot run this model."""
         self.on_cpu = not torch.cuda.is_available()
         self.settings, self.dtype = settings, dtype
-        apart = settings.own_process or settings.tensor_parallel > 1 or torch.distributed.is_initialized()
+        crowd = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+        apart = settings.own_process or settings.tensor_parallel > 1 or crowd
         environ.prepare(on_cpu=self.on_cpu)
         with environ.starting(own_process=apart):
             self._llm = _start(
@@ -236,7 +237,7 @@ def _arguments(settings: VllmSettings, max_context: int, *, on_cpu: bool) -> dic
     if on_cpu:
         arguments |= {
             "block_size": settings.block_size or 32,
-            "kv_cache_memory_bytes": int((settings.kv_cache_gb or 1.0) * GIB),
+            "kv_cache_memory_bytes": int((settings.kv_cache_gb or 0.25) * GIB),
             "enable_chunked_prefill": False,  # with a seed per request, vLLM on a CPU dies of a prompt read in chunks
             "max_num_batched_tokens": max(8192, max_context),
         }

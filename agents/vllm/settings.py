@@ -14,7 +14,7 @@ class VllmSettings:
     gpu_memory_utilization: float = 0.9
     """Share of a GPU's memory for weights and key-value cache; less where the trainer sits there too."""
     kv_cache_gb: float | None = None
-    """Key-value cache in GiB; null: what `gpu_memory_utilization` leaves, on a CPU 1 GiB."""
+    """Key-value cache in GiB; null: what `gpu_memory_utilization` leaves, on a CPU 0.25."""
     block_size: int | None = None
     """Tokens per block of the cache: what prompts share is found in whole blocks; null: vLLM's own, on a CPU 32."""
     max_num_seqs: int = 256
@@ -22,7 +22,7 @@ class VllmSettings:
     tensor_parallel: int = 1
     """GPUs (on a CPU: processes) that share one model."""
     own_process: bool = False
-    """Run vLLM in processes of its own. Otherwise only where several share a model, or torch.distributed is up."""
+    """Run vLLM in processes of its own even where it need not be: with one GPU a model, and one process that trains."""
     eager: bool = False
     """No CUDA graphs and no compilation: starts sooner, decodes slower. On a CPU always so."""
     in_flight: str = "drain"
