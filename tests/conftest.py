@@ -91,6 +91,18 @@ def toy_tools() -> Iterator[str]:
         yield "ToyTools-LLM"
 
 
+@pytest.fixture(scope="module")
+def flaky() -> Iterator[str]:
+    """The id of a game that fails on demand (`flaky_game.TROUBLE`), known as long as the module runs."""
+    from turnwise.envs.registry import GAMES
+    from turnwise.envs.spec import GameSpec
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        patch.setitem(GAMES, "Flaky-LLM", GameSpec(id="Flaky-LLM", entry_point="flaky_game:Flaky"))
+        yield "Flaky-LLM"
+
+
 @pytest.fixture(scope="session")
 def finished_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a complete small run of Kuhn poker. To be read, not changed."""
