@@ -232,7 +232,7 @@ def _vllm(settings: RunSettings, shape: ModelShape, room: Room, bf16: bool) -> I
     elif room.kind == "cuda":
         cache = max(int(vllm.gpu_memory_utilization * room.size) - weights, 0)
     else:
-        cache = GIB
+        cache = GIB // 4
     yield Part("vLLM's weights", weights, phase)
     yield Part("KV", cache, phase)
     if room.kind == "cpu" and vllm.own_process:
