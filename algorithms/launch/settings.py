@@ -61,9 +61,9 @@ class LauncherSettings:
         require_choice("launcher.mode", self.mode, MODES)
         for name, least in (("nodes", 1), ("engines", 0), ("learners", 1), ("max_staleness", 1), ("task_groups", 0)):
             require_between(f"launcher.{name}", getattr(self, name), least)
-        for name in ("engine_cpus", "engine_gpus", "learner_cpus", "learner_gpus", "patience_s"):
+        for name in ("engine_gpus", "learner_gpus", "patience_s"):
             require_between(f"launcher.{name}", getattr(self, name), 0.0)
-        for name in ("start_timeout_s", "play_timeout_s", "restart_window_s"):
+        for name in ("engine_cpus", "learner_cpus", "start_timeout_s", "play_timeout_s", "restart_window_s"):
             require_between(f"launcher.{name}", getattr(self, name), 0.0, open_low=True)
         require_between("launcher.restarts", self.restarts, 0)
         if self.mode != "sync" and not self.engines:
