@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.games import arms_of
+from turnwise.algorithms.launch.fit import require_launchable
 from turnwise.algorithms.league import OPPONENT
 from turnwise.algorithms.needs import Unfit, able, require_fit
 from turnwise.algorithms.settings import RunSettings, require_player
@@ -16,6 +17,7 @@ def require_fitting_games(settings: RunSettings) -> None:
     for game in settings.env.games:
         require_fit(settings.algorithm, make_game(game.id, **game.kwargs), game.id)
     _require_exploring(settings)
+    require_launchable(settings)
     if settings.curriculum is not None:
         _require_arms(settings)
 
