@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from turnwise.agents.local import LocalEngine
 from turnwise.agents.rollout import Agent, Rollout
 from turnwise.algorithms.algorithm import Algorithm
 from turnwise.algorithms.league import LEARNER, OPPONENT
@@ -15,12 +16,13 @@ from turnwise.algorithms.providers import Providers
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.snapshots import League
 from turnwise.algorithms.startup import Policy, make_opponent
+from turnwise.algorithms.world import ALONE, World
 
 
-def make_learner(settings: RunSettings, policy: Policy) -> Learner:
-    """What trains the policy's weights."""
+def make_learner(settings: RunSettings, policy: Policy, world: World = ALONE) -> Learner:
+    """What trains the policy's weights. Where that is a copy of them, the engine is told to load them."""
     recipe = settings.algorithm
-    return Learner(
+    learner = Learner(
         policy.model,
         recipe.optimisation,
         recipe.objective,
@@ -30,7 +32,18 @@ def make_learner(settings: RunSettings, policy: Policy) -> Learner:
         critic=recipe.critic,
         noise=recipe.noise,
         keep_reference=bool(needs_of(recipe) & {"reference_logprobs", "reference_returns"}),
+        lora=settings.model.lora,
+        seed=settings.seed,
+        world=world,
     )
+    if isinstance(policy.engine, LocalEngine):
+        policy.engine.shares_model = learner.shares_model
+    elif settings.agent.opponent == "league" and not learner.shares_model:
+        raise ValueError(
+            "the league's snapshots are copies of the model that this process samples from: with several learners, or "
+            f"offload, choose engine=local instead of {settings.engine.name}, or another agent.opponent"
+        )
+    return learner
 
 
 def invited(settings: RunSettings, policy: Policy) -> tuple[dict[str, Agent], League | None]:

@@ -1,8 +1,9 @@
 """Checkpoints: whole or not there, and checked before they are used.
 
 A checkpoint is a folder `checkpoints/step-000100` with `state.pt` (all that a run needs to go on), `model/` (the
-reported weights, as transformers and vLLM load them) and `manifest.json` (a version and the SHA-256 of the rest). It is
-written beside its place and moved there when it is complete.
+reported weights, as transformers and vLLM load them), `adapter/` where adapters are trained, and `manifest.json` (a
+version and the SHA-256 of the rest). Several ranks put the learner's state into `shards/`, each its part, which any
+number of ranks can go on from. It is written beside its place and moved there when it is complete.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from turnwise.agents.lora import has_adapters, save_adapter
 from turnwise.agents.tiny import save_model
 from turnwise.algorithms.files import RunFolderError, reported, sync_folder, write_atomically
+from turnwise.algorithms.shards import save_shards
+from turnwise.algorithms.world import ALONE, World
 
 VERSION = 1
 FOLDER = "checkpoints"
+SHARDS = "shards"
 
 
 class CheckpointError(RunFolderError):
@@ -35,18 +40,37 @@ class OtherVersion(CheckpointError):
     """A checkpoint was written by a turnwise of another version. It may be as good as new."""
 
 
-def save_checkpoint(run_dir: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any) -> Path:
-    """Write a checkpoint; returns its folder. Raises RunFolderError, leaving the earlier ones whole."""
+def save_checkpoint(
+    run_dir: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any, world: World = ALONE
+) -> Path:
+    """Write a checkpoint; returns its folder. Raises RunFolderError, leaving the earlier ones whole.
+
+    world: all of its ranks call it, and see the same folder; `state["learner"]` is each one's part.
+    """
     folder = run_dir / FOLDER / f"step-{step:06d}"
-    with _drafted(folder) as draft:
-        save_model(model, tokenizer, draft / "model")
-        buffer = io.BytesIO()
-        torch.save({"step": step, **state}, buffer)
-        write_atomically(draft / "state.pt", buffer.getvalue())
-        manifest = {"version": VERSION, "step": step, "sha256": _digests(draft)}
-        write_atomically(draft / "manifest.json", json.dumps(manifest, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
+    with _drafted(folder) if world.is_first else nullcontext(_draft_of(folder)) as draft:
+        if world.size > 1:
+            world.barrier("a folder for the checkpoint")
+            with world.waiting("all parts of the checkpoint"):
+                save_shards(draft / SHARDS, state["learner"])
+            state = {name: value for name, value in state.items() if name != "learner"}
+        if world.is_first:
+            _fill(draft, step, state, model, tokenizer)
+            shutil.rmtree(folder, ignore_errors=True)
+    world.barrier("the checkpoint's last files")
     return folder
+
+
+def _fill(draft: Path, step: int, state: dict[str, Any], model: Any, tokenizer: Any) -> None:
+    """Write all that is written once."""
+    save_model(model, tokenizer, draft / "model")
+    if has_adapters(model):
+        save_adapter(model, draft / "adapter")
+    buffer = io.BytesIO()
+    torch.save({"step": step, **state}, buffer)
+    write_atomically(draft / "state.pt", buffer.getvalue())
+    manifest = {"version": VERSION, "step": step, "sha256": _digests(draft)}
+    write_atomically(draft / "manifest.json", json.dumps(manifest, indent=1))
 
 
 def save_weights(folder: Path, model: Any, tokenizer: Any) -> None:
@@ -55,10 +79,14 @@ def save_weights(folder: Path, model: Any, tokenizer: Any) -> None:
         save_model(model, tokenizer, draft)
 
 
+def _draft_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.tmp")
+
+
 @contextmanager
 def _drafted(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to fill, which takes its place when the block ends without an error."""
-    draft = folder.with_name(f".{folder.name}.tmp")
+    draft = _draft_of(folder)
     with reported(folder):
         try:
             shutil.rmtree(draft, ignore_errors=True)
@@ -72,10 +100,13 @@ def _drafted(folder: Path) -> Iterator[Path]:
 
 
 def load_checkpoint(folder: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The state in a checkpoint. Raises CheckpointError where a byte of it changed."""
+    """The state in a checkpoint; of a learner that several ranks saved, the folder of its parts.
+
+    Raises CheckpointError where a byte of it changed.
+    """
     check(folder)
     state: dict[str, Any] = torch.load(folder / "state.pt", map_location=map_location, weights_only=True)
-    return state
+    return state | {"learner": folder / SHARDS} if (folder / SHARDS).is_dir() else state
 
 
 def check(folder: Path) -> None:

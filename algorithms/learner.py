@@ -138,13 +138,17 @@ class Learner:
 
     @torch.no_grad()
     def fill_reported(self) -> None:
-        """Bring `reported` up to date. All ranks call it alike."""
+        """Bring `reported` and `replica` up to date. All ranks call it alike."""
         if self.shares_model or self._filled == self.updates:
             return
-        targets = dict(self._reported.named_parameters())
-        with self.world.waiting("the reported weights"):
-            for name, parameter in (self.model if self.mean is None else self.mean).named_parameters():
-                targets[name].copy_(whole(parameter))
+        own = dict(self.replica.named_parameters())
+        for name, tensor in self.weights():
+            own[name].copy_(tensor)
+        if self._reported is not self.replica:
+            shown = dict(self._reported.named_parameters())
+            with self.world.waiting("the reported weights"):
+                for name, parameter in (self.model if self.mean is None else self.mean).named_parameters():
+                    shown[name].copy_(whole(parameter))
         self._filled = self.updates
 
     @torch.no_grad()

@@ -19,6 +19,8 @@ from turnwise.records import Episode
 
 EXPERT = "expert"
 """The scripted agent whose tool calls are the reference."""
+_ON_THE_WAY = frozenset({"train_logprobs", "token_entropy"})
+"""What a way of sampling may ask about episodes that go on."""
 
 
 class Providers:
@@ -43,13 +45,16 @@ class Providers:
         if learner is not None and learner.reference is not None:
             self._frozen = Rollout(ChainMap({name: voice_of(policy, learner.reference)}, agents), **rules)
 
-    def annotate(self, episodes: Sequence[Episode], needs: frozenset[str]) -> list[Episode]:
-        """The episodes with those needs that a run can fill. Raises RuntimeError where there is no learner to ask."""
+    def annotate(self, episodes: Sequence[Episode], needs: frozenset[str], alone: bool = False) -> list[Episode]:
+        """The episodes with those needs that a run can fill. Raises RuntimeError where there is no learner to ask.
+
+        alone: these are this rank's own episodes, and the others do something else meanwhile.
+        """
         if self._learner is None:
             raise RuntimeError(f"{', '.join(sorted(needs))} are the learner's to say, and it trains elsewhere")
         found = annotate(
             episodes,
-            self._learner,
+            self._learner.alone() if alone else self._learner,
             self._policy.context,
             needs & ANNOTATED,
             name=self._name,
@@ -70,6 +75,6 @@ class Providers:
             seed=seed,
             group_size=self._recipe.group_size,
             fresh=fresh,
-            annotate=lambda episodes: self.annotate(episodes, frozenset({"train_logprobs", "token_entropy"})),
+            annotate=lambda episodes: self.annotate(episodes, _ON_THE_WAY, alone=True),
             demonstrate=lambda plans, teacher: self._teacher.demonstrate(plans, teacher, self._policy.context),
         )

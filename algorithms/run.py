@@ -54,7 +54,7 @@ class Run:
         """`exams`: what the run is judged at, the headline first. `world`: the ranks that train together. `cast`: who
         plays."""
         self.settings, self.run_dir, self.policy, self.exams, self.world = settings, run_dir, policy, exams, world
-        self.learner = make_learner(settings, policy)
+        self.learner = make_learner(settings, policy, world)
         agents, league = invited(settings, policy)
         arms = arms_of(settings.env.games, every_level=settings.curriculum is not None)
         self.matchmaker = Matchmaker(settings, arms, league)
@@ -201,11 +201,12 @@ class Run:
             raise NotFinite(f"{error}; {place}") from None
 
     def evaluate(self) -> dict[str, Any]:
-        """The figures of every exam, all but the first one's under the name of their game."""
+        """The figures of every exam, all but the first one's under the name of their game. Rank 0 takes them."""
+        self.learner.fill_reported()
         found: dict[str, Any] = {}
-        for exam in self.exams:
+        for exam in self.exams if self.world.is_first else ():
             found |= of_game(self._figures(exam), exam.name)
-        return found
+        return self.world.share(found, f"the evaluation after step {self.steps_done}")
 
     def _figures(self, exam: Exam) -> dict[str, Any]:
         """Of the reported weights, and of the last ones where both are kept."""
@@ -217,7 +218,7 @@ class Run:
         last = exact_evaluation(settings, self.policy.agent, self.policy.model, exam.game)
         if self.learner.mean is None:
             return {"nash_conv": last.nash_conv, "illegal_mass": last.illegal_mass_mean}
-        mean = exact_evaluation(settings, self.reported, self.learner.mean, exam.game)
+        mean = exact_evaluation(settings, self.reported, self.learner.reported, exam.game)
         return {
             "nash_conv": mean.nash_conv,
             "nash_conv_mean": mean.nash_conv,
@@ -241,8 +242,11 @@ class Run:
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
         state |= {"matchmaker": self.matchmaker.state(), "player": self.player.state()}
         state |= {"pending": plain_json(self.pending)}
-        save_checkpoint(self.run_dir, self.steps_done, state, self.learner.reported, self.policy.tokenizer)
-        prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
+        self.learner.fill_reported()
+        reported, tokenizer = self.learner.reported, self.policy.tokenizer
+        save_checkpoint(self.run_dir, self.steps_done, state, reported, tokenizer, self.world)
+        if self.world.is_first:
+            prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
         self.saved = self.steps_done
 
     def load(self, state: dict[str, Any]) -> None:

@@ -64,7 +64,8 @@ def train(
             run.cut_back()
             with quiet_collector():
                 run.go(observe)
-            return finish(run)
+            run.learner.fill_reported()
+            return finish(run) if world.is_first else {}
         except Stopped as stopped:
             raise run.leave(stopped) from None
         finally:
