@@ -72,7 +72,7 @@ def _opponents(what: str) -> list[str]:
         return []
     from turnwise.agents.scripted import SCRIPTED
 
-    return [f"{'opponents':22} agent.opponent={'|'.join(sorted(SCRIPTED))}|mcts(N)|FOLDER"]
+    return [f"{'opponents':22} agent.opponent={'|'.join(sorted(SCRIPTED))}|mcts(N)|FOLDER|openai:MODEL|anthropic:MODEL"]
 
 
 def _headline(group: str, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from turnwise.agents.api.start import start_api_engine
+from turnwise.agents.api.start import api_agent, start_api_engine
 from turnwise.agents.context import ChatContext
 from turnwise.agents.engine import Engine
 from turnwise.agents.language import LanguageAgent
@@ -131,7 +131,9 @@ def _engine(settings: RunSettings, model: Any, tokenizer: Any, context: ChatCont
             trust_remote_code=settings.model.trust_remote_code,
         )
     if settings.engine.name == "openai":
-        return start_api_engine(settings.engine.api, context, settings.agent.sampling, training=training)
+        return start_api_engine(
+            settings.engine.api, context, settings.agent.sampling, weights=model.named_parameters if training else None
+        )
     return _local_engine(model, tokenizer, context, settings.engine.batch_tokens)
 
 
@@ -151,8 +153,18 @@ def _local_engine(model: Any, tokenizer: Any, context: ChatContext, batch_tokens
     )
 
 
+def require_apis(settings: RunSettings) -> None:
+    """Raises what asking the models behind an API would raise for want of a key or a package; nothing is asked."""
+    for name in (settings.agent.opponent, *settings.evaluation.opponents):
+        api_agent(name, settings.agent.api)
+
+
 def make_opponent(settings: RunSettings, name: str) -> Agent:
-    """A scripted agent, or the frozen weights of a folder. Raises ValueError with both ways if it is neither."""
+    """A scripted agent, the frozen weights of a folder, or a model behind an API. Raises ValueError if it is none."""
+    asked = api_agent(name, settings.agent.api)
+    if asked is not None:
+        asked.name = OPPONENT
+        return asked
     folder = Path(name).expanduser()
     if folder.is_dir():
         local = replace(

@@ -18,7 +18,7 @@ from turnwise.algorithms.player import Cast, LocalPlayer
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.startup import fresh_policy, precision, saved_policy, say_nothing
+from turnwise.algorithms.startup import fresh_policy, precision, require_apis, saved_policy, say_nothing
 from turnwise.algorithms.stop import Stop, Stopped
 from turnwise.algorithms.summary import finish
 from turnwise.algorithms.world import ALONE, World
@@ -43,6 +43,7 @@ def train(
     (SIGTERM or SIGINT came: the last finished step is saved), and what the settings' parts raise.
     """
     require_fitting_games(settings)
+    require_apis(settings)
     exams = exams_of(settings)
     plan = plan_memory(settings, world.size)
     for line in plan.lines():

@@ -7,6 +7,7 @@ from turnwise.agents.api.engine import OpenAIEngine
 from turnwise.agents.api.probe import require_server
 from turnwise.agents.api.settings import ApiSettings, named_api
 from turnwise.agents.context import ChatContext
+from turnwise.agents.engine import Weights
 from turnwise.agents.sampling import Sampling
 
 
@@ -20,17 +21,20 @@ def api_agent(name: str, settings: ApiSettings) -> ApiAgent | None:
 
 
 def start_api_engine(
-    settings: ApiSettings, context: ChatContext, sampling: Sampling, *, training: bool
+    settings: ApiSettings, context: ChatContext, sampling: Sampling, *, weights: Weights | None = None
 ) -> OpenAIEngine:
     """The engine that has a server sample, token by token: its model is the one that `context` has the tokenizer of.
 
-    The server is asked before anything depends on it. Raises ValueError, in one line with what to do, where it cannot
-    be reached, does not return token ids and log-probs, or (`training`) takes no new weights or returns log-probs of
-    another distribution than the one that it samples from.
+    weights: what the server is to begin with, for training; None takes the server's as they are, for good. The server
+    is asked before anything depends on it. Raises ValueError, in one line with what to do, where it cannot be reached,
+    does not return token ids and log-probs, or (for training) takes no new weights or returns log-probs of another
+    distribution than the one that it samples from.
     """
     engine = OpenAIEngine(settings, end_id=context.end_id, decode=context.decode, vocabulary=len(context.tokenizer))
     try:
-        require_server(engine, context, sampling, training=training)
+        require_server(engine, context, sampling, training=weights is not None)
+        if weights is not None:
+            engine.load(weights, 0)
     except BaseException:
         engine.close()
         raise

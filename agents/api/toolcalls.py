@@ -105,4 +105,6 @@ def anthropic_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A tool's schema as Anthropic takes it."""
     function = schema["function"]
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
-    return {"name": function["name"], "description": function.get("description", ""), "input_schema": parameters}
+    strict = {"strict": function["strict"]} if "strict" in function else {}
+    named = {"name": function["name"], "description": function.get("description", "")}
+    return {**named, "input_schema": parameters, **strict}

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from turnwise.agents.api.settings import ApiSettings, named_api
+from turnwise.agents.api.start import api_agent
+from turnwise.agents.api.usage import Usage
 from turnwise.agents.rollout import Agent
 from turnwise.algorithms.checkpoint import FOLDER, weights_of
 from turnwise.algorithms.compose import CONFIG, compose, load_config, quoted, run_settings
@@ -32,52 +35,72 @@ def evaluate_folder(
 ) -> dict[str, Any]:
     """Evaluation of a run folder, a checkpoint or a model folder, as evaluation.json holds it.
 
-    A run's or checkpoint's own settings hold; a model folder is judged under `overrides`, as `turnwise train` reads
-    them. What a run of several games has besides its first stands under `others`.
+    A run's or checkpoint's own settings hold, but for how opponents behind an API are asked (`agent.api`); a model
+    folder is judged under `overrides`, as `turnwise train` reads them. So is a model behind an API, `openai:MODEL`, by
+    the games that it plays. What a run of several games has besides its first stands under `others`.
     Raises ValueError on unknown opponents, overrides of a run, or a folder without weights.
     """
     settings = settings_of(path, overrides)
     exams = exams_of(settings)
     voices = [_opponent(settings, [exam.game for exam in exams], name) for name in opponents if name]
-    policy = saved_policy(settings, weights_of(path), training=False)
-    found: dict[str, Any] = {"env": settings.env.id, "weights": str(weights_of(path)), "games": games}
+    asked = api_agent(str(path), settings.agent.api)
+    policy: Policy | None = None
+    agent: Agent | None = asked
+    if agent is None:
+        policy = saved_policy(settings, weights_of(path), training=False)
+        agent = policy.agent
+    found: dict[str, Any] = {
+        "env": settings.env.id,
+        "weights": str(path if asked else weights_of(path)),
+        "games": games,
+    }
     with precision(settings):
         for exam in exams:
-            judged = _judged(exam, policy, voices, games, prefixes)
+            judged = _judged(exam, agent, policy, voices, games, prefixes)
             if exam.name:
                 found.setdefault("others", {})[exam.name] = judged
             else:
                 found |= judged
+    if asked:
+        found["usage"] = asked.usage.to_dict()
     return found
 
 
-def _judged(exam: Exam, policy: Policy, voices: Sequence[str | Agent], games: int, prefixes: int) -> dict[str, Any]:
-    """What evaluation.json holds of one game."""
+def _judged(
+    exam: Exam, agent: Agent, policy: Policy | None, voices: Sequence[str | Agent], games: int, prefixes: int
+) -> dict[str, Any]:
+    """What evaluation.json holds of one game. No policy: nobody knows the agent's probabilities."""
     settings = exam.settings
     if exam.method == "return":
-        return return_figures(self_play(settings, policy.agent, games, HELD_OUT)) | {"win_rates": []}
+        return return_figures(self_play(settings, agent, games, HELD_OUT)) | {"win_rates": []}
     found: dict[str, Any] = {}
-    if exam.method == "exact":
+    if exam.method == "exact" and policy is not None:
         kind: Literal["finite"] | int = prefixes or "finite"
         found |= exact_to_report(exact_evaluation(settings, policy.agent, policy.model, exam.game, prefixes=kind))
-    rates = win_rate_evaluation(settings, policy.agent, games, voices) if voices else []
+    rates = win_rate_evaluation(settings, agent, games, voices) if voices else []
     return found | {"win_rates": [rate.to_dict() for rate in rates]}
 
 
 def settings_of(path: Path, overrides: Sequence[str]) -> RunSettings:
     """The settings that the weights in a folder were made under, or those of the overrides."""
+    if named_api(str(path), ApiSettings()) is not None:
+        return run_settings(compose(["model.prompt=full", *overrides]))  # it reads the rules of the game
     for folder in (path, path.parent.parent):
         if (folder / CONFIG).exists() and (folder / FOLDER).is_dir():
+            own = [word for word in overrides if not word.startswith("agent.api.")]
+            if own:
+                raise ValueError(f"{path} is judged under its run's settings: leave out {' '.join(own)}")
+            config = load_config(folder)
             if overrides:
-                raise ValueError(f"{path} is judged under its run's settings: leave out {' '.join(overrides)}")
-            return run_settings(load_config(folder))
+                config["agent"]["api"] = compose(overrides)["agent"]["api"]
+            return run_settings(config)
     if not path.exists():
         raise ValueError(f"there is no folder {path}; give a run folder, a checkpoint or a model folder")
     return run_settings(compose([*overrides, f"model.path={quoted(str(path))}"]))
 
 
 def _opponent(settings: RunSettings, games: Sequence[TextGame], name: str) -> str | Agent:
-    """Scripted agents go by name; a folder is loaded."""
+    """Scripted agents and models behind an API go by name; a folder is loaded."""
     if Path(name).expanduser().is_dir():
         agent = make_opponent(settings, name)
         agent.name = Path(name).name
@@ -131,6 +154,16 @@ def _print_game(found: Mapping[str, Any], console: Console) -> None:
                 f"{rate['illegal_rate'] + rate['unparsable_rate'] + rate['truncated_rate']:.2%}",
             )
         console.print(table)
+        for rate in found["win_rates"]:
+            _print_notes(rate, console)
+
+
+def _print_notes(rate: Mapping[str, Any], console: Console) -> None:
+    """What else is to be known of the games against one opponent."""
+    if rate["failed"]:
+        console.print(f"{rate['opponent']}: {rate['failed']} games left out, as a game of their deal failed")
+    if rate["usage"] is not None:
+        console.print(f"{rate['opponent']}: {Usage(**rate['usage'])}", markup=False)
 
 
 def _policy_table(rows: Sequence[dict[str, Any]]) -> Any:

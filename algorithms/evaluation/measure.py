@@ -9,9 +9,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from turnwise.agents.api.start import api_agent
 from turnwise.agents.language import LanguageAgent
 from turnwise.agents.rollout import Agent, Rollout, plans
 from turnwise.agents.sampling import derive_seed
+from turnwise.algorithms.credit.episodes import is_finished
 from turnwise.algorithms.evaluation.exact import ExactResult, PolicyRow, evaluate_exactly
 from turnwise.algorithms.evaluation.exact_tree import information_states
 from turnwise.algorithms.evaluation.winrate import WinRate, win_rates
@@ -69,22 +71,29 @@ def exact_evaluation(
 
 
 def win_rate_evaluation(
-    settings: RunSettings, agent: LanguageAgent, games: int, opponents: Sequence[str | Agent] | None = None
+    settings: RunSettings, agent: Agent, games: int, opponents: Sequence[str | Agent] | None = None
 ) -> list[WinRate]:
     """Games against each opponent (None: those of the settings) from held-out seeds, seats swapped."""
-    return win_rates(
-        agent,
-        settings.env.id,
-        settings.evaluation.opponents if opponents is None else opponents,
-        games=games,
-        seed=derive_seed(settings.seed, HELD_OUT),
-        env_kwargs=settings.env.kwargs,
-        invalid=settings.env.invalid,
-        max_turns=settings.env.max_turns,
-    )
+    named = settings.evaluation.opponents if opponents is None else opponents
+    asked = {name: api_agent(name, settings.agent.api) for name in named if isinstance(name, str)}
+    try:
+        return win_rates(
+            agent,
+            settings.env.id,
+            [(asked[name] or name) if isinstance(name, str) else name for name in named],
+            games=games,
+            seed=derive_seed(settings.seed, HELD_OUT),
+            env_kwargs=settings.env.kwargs,
+            invalid=settings.env.invalid,
+            max_turns=settings.env.max_turns,
+        )
+    finally:
+        for made in asked.values():
+            if made is not None:
+                made.close()
 
 
-def self_play(settings: RunSettings, agent: LanguageAgent, games: int, stream: int) -> list[Episode]:
+def self_play(settings: RunSettings, agent: Agent, games: int, stream: int) -> list[Episode]:
     """Games with the agent in every seat, from the seeds of a stream that training never sees."""
     rollout = Rollout({agent.name: agent}, invalid=settings.env.invalid, max_turns=settings.env.max_turns)
     seats = dict.fromkeys(make_game(settings.env.id, **settings.env.kwargs).seats, agent.name)
@@ -94,12 +103,23 @@ def self_play(settings: RunSettings, agent: LanguageAgent, games: int, stream: i
 
 def return_figures(episodes: Sequence[Episode]) -> dict[str, float]:
     """Of a game of one seat: mean return per episode, in task units, its standard error, and the share of episodes
-    that earned all there is to earn."""
-    returns = [value for episode in episodes for value in episode.returns.values()]
+    that earned all there is to earn; episodes that failed are left out, and counted.
+
+    Raises ValueError, with what failed, where none is left.
+    """
+    played = [episode for episode in episodes if is_finished(episode)]
+    if not played:
+        raise ValueError(f"no episode could be played to its end ({episodes[0].metadata.get('failure')})")
+    returns = [value for episode in played for value in episode.returns.values()]
     error = statistics.stdev(returns) / len(returns) ** 0.5 if len(returns) > 1 else 0.0
-    _, most = make_game(episodes[0].env_id, **episodes[0].env_kwargs).utility_bounds
+    _, most = make_game(played[0].env_id, **played[0].env_kwargs).utility_bounds
     solved = statistics.fmean(value >= most - ROUNDING for value in returns)
-    return {"mean_return": statistics.fmean(returns), "mean_return_stderr": error, "solved_rate": solved}
+    return {
+        "mean_return": statistics.fmean(returns),
+        "mean_return_stderr": error,
+        "solved_rate": solved,
+        "failed": len(episodes) - len(played),
+    }
 
 
 def exact_to_report(result: ExactResult) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from turnwise.agents.rollout import Agent, Plan, Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
+from turnwise.algorithms.credit.episodes import is_finished
 from turnwise.algorithms.evaluation.intervals import Interval, mean_interval, wilson
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Reply, Request
@@ -68,6 +69,10 @@ class WinRate:
     opponent_invalid_rate: float
     unfinished: int
     """Games that were stopped by a limit (turns, context), counted by the return they had."""
+    failed: int
+    """Games that are left out: their environment or a player failed, or those of another game of their deal."""
+    usage: Mapping[str, float] | None
+    """What an opponent behind an API was asked for, and its cost; None of any other."""
 
     @property
     def invalid_rate(self) -> float:
@@ -94,7 +99,8 @@ def win_rates(
     """One record per opponent, in order: a scripted agent's name (`random`, `mcts(100)`) or any agent.
 
     `games` is per opponent and a multiple of the number of seats, so that each deal is played from each seat.
-    `invalid`, `max_turns`, `concurrency` are those of `Rollout`. Raises ValueError on impossible arguments.
+    `invalid`, `max_turns`, `concurrency` are those of `Rollout`. Raises ValueError on impossible arguments, and where
+    no deal could be played to its end.
     """
     kwargs = dict(env_kwargs or {})
     seats = make_game(env_id, **kwargs).seats
@@ -111,7 +117,14 @@ def win_rates(
         players = {_HERO: _Player(_HERO, agent), _OTHER: _Player(_OTHER, other)}
         rollout = Rollout(players, invalid=invalid, max_turns=max_turns, concurrency=concurrency, record_messages=False)
         episodes = rollout.collect(_plans(env_id, kwargs, seats, deals))
-        found.append(_win_rate(episodes, agent.name, other.name, seats, seed))
+        whole = _whole_deals(episodes, len(seats))
+        rate = _win_rate(whole, agent.name, other.name, seats, seed)
+        usage = getattr(other, "usage", None)
+        found.append(
+            dataclasses.replace(
+                rate, failed=len(episodes) - len(whole), usage=None if usage is None else usage.to_dict()
+            )
+        )
     return found
 
 
@@ -129,6 +142,16 @@ class _Player:
     def act(self, requests: Sequence[Request]) -> list[Reply]:
         return self._agent.act(requests)
 
+    @property
+    def stream(self) -> Any:
+        """That of the agent, where it answers requests one by one."""
+        return getattr(self._agent, "stream", None)
+
+    @property
+    def held_to_legal(self) -> bool:
+        """Whether the agent is told which actions are legal."""
+        return bool(getattr(self._agent, "held_to_legal", False))
+
 
 def _plans(env_id: str, env_kwargs: Mapping[str, Any], seats: Sequence[str], deals: Sequence[int]) -> list[Plan]:
     """Each deal once from each seat of the agent, next to each other."""
@@ -144,6 +167,16 @@ def _plans(env_id: str, env_kwargs: Mapping[str, Any], seats: Sequence[str], dea
         for deal in deals
         for hero in seats
     ]
+
+
+def _whole_deals(episodes: Sequence[Episode], seats: int) -> list[Episode]:
+    """The games of all deals of which none failed. Raises ValueError, with what failed, where there are none."""
+    deals = [episodes[start : start + seats] for start in range(0, len(episodes), seats)]
+    whole = [episode for deal in deals if all(map(is_finished, deal)) for episode in deal]
+    if not whole:
+        why = next(episode for episode in episodes if not is_finished(episode))
+        raise ValueError(f"no game could be played to its end ({why.status}: {why.metadata.get('failure')})")
+    return whole
 
 
 def _win_rate(episodes: Sequence[Episode], agent: str, opponent: str, seats: Sequence[str], seed: int) -> WinRate:
@@ -169,6 +202,8 @@ def _win_rate(episodes: Sequence[Episode], agent: str, opponent: str, seats: Seq
         invalid_interval=wilson(len(statuses) - statuses.count("ok"), len(statuses)) if statuses else None,
         opponent_invalid_rate=1 - _share(opposing, "ok") if opposing else 0.0,
         unfinished=sum(episode.status != "ok" for episode in episodes),
+        failed=0,
+        usage=None,
     )
 
 

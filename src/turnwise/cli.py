@@ -183,9 +183,9 @@ def sft(
 @app.command("eval", context_settings=_OVERRIDES)
 def evaluate(
     ctx: typer.Context,
-    run: Annotated[Path, typer.Argument(help="A run folder, a checkpoint or a model folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, a checkpoint, a model folder, or openai:MODEL.")],
     opponents: Annotated[
-        str, typer.Option(help="Whom to play: random,first_legal,optimal,mcts(100),FOLDER")
+        str, typer.Option(help="Whom to play: random,optimal,mcts(100),FOLDER,openai:MODEL")
     ] = "random",
     games: Annotated[int, typer.Option(help="Games per opponent, seats swapped.")] = 1000,
     prefixes: Annotated[int, typer.Option(help="Sampled replies per information state; 0: sum the known ones.")] = 0,
