@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Stopped(KeyboardInterrupt):
     """The run was told to end. `signum`: by which signal; the text says how to go on."""
 
-    def __init__(self, signum: int, text: str = "stopped") -> None:
+    def __init__(self, signum: int, text: str = "stopped (a run goes on with turnwise train --resume RUN)") -> None:
         super().__init__(text)
         self.signum, self.text = signum, text
 
@@ -73,7 +73,7 @@ class Stop:
             self.check()
 
     def _begin(self) -> None:
-        if not self._patient:
+        if not self._whole:
             self.check()
         self._whole = True
 
