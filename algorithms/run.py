@@ -75,6 +75,8 @@ class Run:
         """(step, headline measure) of the best evaluation."""
         self.pending: dict[str, Any] | None = None
         """Record of the last step, until it is written down: its evaluation may be missing still."""
+        self._unplayed: dict[str, Any] | None = None
+        """State of the player before the step that a signal broke off."""
         self.saved: int | None = None
         """The step of the newest checkpoint."""
         self.stop = stop or Stop(settings.stop_within_s)
@@ -136,12 +138,12 @@ class Run:
 
     def step(self) -> dict[str, Any]:
         """One update: returns its metrics. A signal leaves the run as it was before, or as it is after it."""
-        states = self.algorithm.states.copy()
+        states, unplayed = self.algorithm.states.copy(), self.player.state()
         try:
             return self._step()
         except Stopped:
             if self.pending is None:
-                self.algorithm.states = states
+                self.algorithm.states, self._unplayed = states, unplayed
             raise
 
     def _step(self) -> dict[str, Any]:
@@ -240,7 +242,7 @@ class Run:
             log.sync()
         state = {name: getattr(self, name) for name in _KEPT}
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
-        state |= {"matchmaker": self.matchmaker.state(), "player": self.player.state()}
+        state |= {"matchmaker": self.matchmaker.state(), "player": self._unplayed or self.player.state()}
         state |= {"pending": plain_json(self.pending)}
         self.learner.fill_reported()
         reported, tokenizer = self.learner.reported, self.policy.tokenizer
