@@ -1,0 +1,71 @@
+"""The benchmark of a GPU, tried on a CPU: every part measures something, and what goes wrong stands in the result."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "benchmarks/gpu")]
+every_part, parts = import_module("every_part"), import_module("parts")
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [str(ROOT / "benchmarks/gpu/run.sh"), *words], env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_the_script_writes_one_json(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.json"
+    done = run("--cpu-test", "--parts", "ceilings", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(out.read_text())
+    assert [row["what"] for row in result["rows"]] == ["bf16 matmul 64", "copy"]
+    assert all(row["rate"] > 0 for row in result["rows"])
+    assert (result["device"], result["cpu_test"]) == ("cpu", True)
+    assert result["command"] == f"python benchmarks/gpu/every_part.py --cpu-test --parts ceilings --json {out}"
+    assert result["machine"]["packages"]["torch"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
+    done = run("--parts", "ceilings", "--json", str(tmp_path / "gpu.json"))
+    assert done.returncode == 1
+    (row,) = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert "need a GPU that torch can see" in row["failed"]
+
+
+@pytest.mark.parametrize("part", list(parts.PARTS))
+def test_every_part_measures(part: str) -> None:
+    place = parts.Place(cpu=True)
+    rows: list[dict[str, Any]] = list(parts.PARTS[part](place, parts.TINY))
+    assert rows
+    for row in rows:
+        assert row.get("note", "").startswith("skipped") or row["seconds"] > 0
+    json.dumps(rows)
+
+
+def test_all_parts_together_stay_under_nine_minutes() -> None:
+    assert list(every_part.DEADLINES_S) == list(parts.PARTS)
+    assert sum(every_part.DEADLINES_S.values()) < 9 * 60
+
+
+def test_the_sizes_are_those_of_the_models() -> None:
+    shapes = [parts.shape_of_config(parts.config_of(name)) for name in ("0.6B", "4B")]
+    assert [shape.parameters for shape in shapes] == [596_049_920, 4_022_468_096]
+
+
+def test_a_part_that_comes_too_late_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(every_part.DEADLINES_S, "ceilings", 0.01)
+    (row,) = every_part.run("ceilings", True)
+    assert row["failed"] == "not done in 0.01 s"
