@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -77,10 +78,9 @@ class World:
         except RuntimeError as error:
             if isinstance(error, Lost) or not _is_about_peers(error):
                 raise
-            first = str(error).strip().splitlines()[0]
             raise Lost(
-                f"rank {self.rank} of {self.size} waited for {what}, at most {self.deadline_s:g} s: {first}; the run "
-                "goes on with turnwise train --resume RUN once all ranks are started again"
+                f"rank {self.rank} of {self.size} waited for {what}, at most {self.deadline_s:g} s: "
+                f"{_reason(error)}; the run goes on with turnwise train --resume RUN once all ranks are started again"
             ) from error
 
     def open(self, device: torch.device, address: str | None = None) -> None:
@@ -106,6 +106,12 @@ def _is_about_peers(error: RuntimeError) -> bool:
     """Whether a peer has closed its connection, or time is over. Gloo has no errors of its own kind, only words."""
     words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer", "socket", "broken pipe")
     return isinstance(error, torch.distributed.DistError) or any(word in str(error).lower() for word in words)
+
+
+def _reason(error: RuntimeError) -> str:
+    """The first sentence of gloo's or NCCL's, without its place in their source."""
+    first = re.sub(r"^(\[\S+\] )+", "", str(error).strip().splitlines()[0])
+    return first.split(". ")[0].rstrip(".")
 
 
 ALONE = World()
