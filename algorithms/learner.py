@@ -21,7 +21,14 @@ from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
-from turnwise.algorithms.objective import Whole, mismatch_tail, policy_objective, whole_batch
+from turnwise.algorithms.objective import (
+    Whole,
+    mismatch,
+    mismatch_tail,
+    policy_objective,
+    whole_batch,
+    worst_thousandth,
+)
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
 from turnwise.algorithms.pieces import cut, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
@@ -99,6 +106,8 @@ class Learner:
         if not self.shares_model:
             plain = self.mean is None and not has_adapters(self.model)
             self._reported = self.replica if plain else _frozen_copy(self._reported)
+        self._gaps: list[Tensor] = []
+        """Mismatch of this rank's tokens since the update began, in nats."""
         self._filled: int | None = None
         """The update whose weights the whole copy of the reported ones holds."""
         for module in (self.mean, self.critic, self.model):
@@ -178,6 +187,7 @@ class Learner:
         pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
+        self._gaps = []
         rate = self.optimisation.learning_rate_at(progress, self.updates)
         for epoch in range(self.optimisation.epochs):
             with self.world.waiting(f"the gradients of update {self.updates}"):
@@ -185,7 +195,7 @@ class Learner:
             found = self.world.total(found, f"the loss of update {self.updates}")
             norm = self._step(rate, found["loss"], begin)
             if epoch == 0:
-                metrics = found | {"grad_norm": norm}
+                metrics = found | {"grad_norm": norm, "mismatch_kl_p999": self._mismatch_tail()}
         metrics |= {name: found[name] for name in HELD_BACK if name in found}
         if self.objective.corrections:
             metrics |= mismatch_tail(batch)
@@ -255,6 +265,7 @@ class Learner:
             active = nullcontext() if self.noise is None else self.noise.active(*place)
             with active:
                 scores = score(self.model, piece, temperature=self.temperature)
+        self._gaps.append(mismatch(scores.logprobs[piece.token_index], piece))
         loss, metrics = policy_objective(
             scores,
             reference,
@@ -268,6 +279,12 @@ class Learner:
         if self.critic is None:
             return loss, metrics
         return self._with_critic(loss, metrics, scores, piece, counts.valued)
+
+    def _mismatch_tail(self) -> float:
+        """The worst thousandth of the mismatch between sampler and trainer, over all ranks' tokens, in nats."""
+        found = self.world.gather([gaps.cpu() for gaps in self._gaps], "the mismatch of their tokens")
+        every = [gaps for of_rank in found for gaps in of_rank]
+        return worst_thousandth(torch.cat(every)) if every else 0.0
 
     def is_finite(self, batch: Batch) -> bool:
         """Whether a batch's loss and gradient are: tried out, the weights stay as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -80,7 +81,7 @@ def policy_objective(
     metrics = {
         "entropy": masked_mean(nats.detach(), mask) * share,
         "clip_fraction": masked_fraction(surrogate.clipped, mask) * share,
-        "mismatch_kl": masked_mean(sampled_kl(old_logprobs, logprobs.detach(), mask=mask), mask) * share,
+        "mismatch_kl": mismatch(logprobs, batch).sum() / max(whole.trained.tokens, 1),
         **{name: value * share for name, value in corrected.items()},
     }
     if objective.entropy_weight:
@@ -136,6 +137,17 @@ def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> Correcti
         advantages=batch.advantages,
         mask=mask,
     )
+
+
+def mismatch(logprobs: Tensor, batch: Batch) -> Tensor:
+    """k3 estimate of KL(sampler || policy) at each of the policy's own tokens that are trained, [n] nats."""
+    mask = _apart(batch)[0]
+    return sampled_kl(batch.sampled_logprobs[mask], logprobs.detach()[mask])
+
+
+def worst_thousandth(gaps: Tensor) -> float:
+    """99.9th percentile of some numbers; 0 of none."""
+    return float(gaps.kthvalue(math.ceil(0.999 * gaps.numel())).values) if gaps.numel() else 0.0
 
 
 def mismatch_tail(batch: Batch) -> dict[str, float]:

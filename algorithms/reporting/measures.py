@@ -19,6 +19,7 @@ LABELS = {
     "seconds": "Time",
     "magnet_kl": "KL to the magnet",
     "mismatch_kl": "KL between sampler and trainer",
+    "mismatch_kl_p999": "KL between sampler and trainer, worst thousandth of tokens",
     "grad_norm": "Gradient norm",
     "reply_tokens": "Tokens per reply",
 }

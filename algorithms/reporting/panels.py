@@ -54,7 +54,7 @@ def training_panels(records: Records) -> list[Panel]:
             share=True,
         ),
         _panel(records, "Entropy and KL", ["entropy", "magnet_kl"], unit="nats per token"),
-        _panel(records, "Sampler against trainer", ["mismatch_kl"], unit="nats per token"),
+        _panel(records, "Sampler against trainer", ["mismatch_kl", "mismatch_kl_p999"], unit="nats per token"),
         _panel(records, "Reply length", ["reply_tokens"], unit="tokens"),
         _panel(records, "Baselines", names_under(records, "baseline"), unit="return"),
         _panel(records, "Curriculum: chance", names_under(records, "curriculum/chance"), share=True),

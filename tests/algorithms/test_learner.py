@@ -124,8 +124,10 @@ def test_the_sampler_or_the_trainer_is_the_denominator(learner: Learners, batche
     """The sampler claims log p = -1 everywhere, which is not so: many ratios are clipped."""
     trainer = learner().update(batches[0], 0.0)
     sampler = learner(old_logprobs="sampler").update(batches[0], 0.0)
-    assert (trainer["clip_fraction"], trainer["mismatch_kl"]) == (0.0, 0.0)
-    assert sampler["mismatch_kl"] > 0.1
+    assert (trainer["clip_fraction"], sampler["clip_fraction"] > 0) == (0.0, True)
+    for found in (trainer, sampler):  # how far the two are apart does not depend on who stands in the denominator
+        assert found["mismatch_kl_p999"] > found["mismatch_kl"] > 0.1
+    assert trainer["mismatch_kl"] == pytest.approx(sampler["mismatch_kl"], rel=1e-6)
 
 
 def test_what_was_clipped_is_that_of_the_last_epoch(learner: Learners, batches: list[Batch]) -> None:

@@ -198,7 +198,7 @@ def test_entropy_and_mismatch_by_hand(batch: Batch) -> None:
     """Uniform over three: log 3 nats. Ratio 2 at one of three tokens: k3 = 2 - 1 - log 2 there."""
     logits = torch.zeros(3, 3)
     old = tensor([-math.log(3) - math.log(2), -math.log(3), -math.log(3)])[batch.token_index]
-    _, metrics = loss_of(logits, batch, old=old)
+    _, metrics = loss_of(logits, dataclasses.replace(batch, sampled_logprobs=old))
     assert float(metrics["entropy"]) == pytest.approx(math.log(3), abs=1e-6)
     assert float(metrics["mismatch_kl"]) == pytest.approx((1 - math.log(2)) / 3, abs=1e-6)
 
