@@ -211,6 +211,11 @@ class RunSettings:
         require_between("checkpoints_kept", self.checkpoints_kept, 1)
         require_between("seed", self.seed, 0)
         require_between("stop_within_s", self.stop_within_s, 0.0, open_low=True)
+        if self.engine.name == "openai" and self.launcher.name != "local":
+            raise ValueError(
+                "engine=openai trains in one process, which alone knows what weights its server has: use launcher=local "
+                "or engine=vllm"
+            )
         _require_comparable(self.agent.sampling, self.algorithm)
         if self.games_per_step % self.algorithm.group_size:
             raise ValueError(

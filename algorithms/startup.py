@@ -153,8 +153,13 @@ def _local_engine(model: Any, tokenizer: Any, context: ChatContext, batch_tokens
     )
 
 
-def require_apis(settings: RunSettings) -> None:
-    """Raises what asking the models behind an API would raise for want of a key or a package; nothing is asked."""
+def require_apis(settings: RunSettings, ranks: int) -> None:
+    """Raises what asking the models behind an API would raise for want of a key or a package; nothing is asked.
+
+    A server has one version of the weights, so that one process alone trains with it: else raises ValueError.
+    """
+    if settings.engine.name == "openai" and ranks > 1:
+        raise ValueError("engine=openai trains in one process: leave torchrun, or use engine=vllm")
     for name in (settings.agent.opponent, *settings.evaluation.opponents):
         api_agent(name, settings.agent.api)
 

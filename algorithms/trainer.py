@@ -43,7 +43,7 @@ def train(
     (SIGTERM or SIGINT came: the last finished step is saved), and what the settings' parts raise.
     """
     require_fitting_games(settings)
-    require_apis(settings)
+    require_apis(settings, world.size)
     exams = exams_of(settings)
     plan = plan_memory(settings, world.size)
     for line in plan.lines():

@@ -108,6 +108,7 @@ REFUSED = [
         ("engine=openai", "engine.api.model=small", "engine.api.base_url=http://203.0.113.1/v1"),
         "is elsewhere; start it",
     ),
+    (("engine=openai", "launcher=ray", "engine.api.model=small"), "engine=openai trains in one process"),
     (
         ("engine=openai", "engine.api.base_url=http://127.0.0.1:9/v1"),
         "engine.api.model, what the server calls its model",
