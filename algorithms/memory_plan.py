@@ -61,8 +61,10 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The parts on one device; every rank's is the same."""
+    """The parts on one device; every rank's is the same, and so is every engine's."""
 
+    role: str
+    """Of the process there: a `run`, or with actors of Ray a `learner` or an `engine`."""
     parameters: int
     parts: tuple[Part, ...]
     room: Room
@@ -87,7 +89,7 @@ class MemoryPlan:
         """For people."""
         told = ", ".join(f"{part.name} {'at most ' if part.most else ''}{_gb(part.size)}" for part in self.parts)
         of = f"of {_gb(self.room.size)}"
-        found = [f"memory for {self.parameters:,} parameters on {self.room.kind}: {told}"]
+        found = [f"memory of the {self.role}, {self.parameters:,} parameters on {self.room.kind}: {told}"]
         found.append(f"together {_gb(self.known)} and at most {_gb(self.most)} {of}, {_gb(self.room.free)} free")
         if self.known <= self.room.free < self.most:
             found.append(f"at its largest it would not fit; if memory runs out, set {self._told_advice()}")
@@ -105,27 +107,55 @@ def require_room(plan: MemoryPlan) -> None:
     if plan.known <= plan.room.free:
         return
     raise NoRoom(
-        f"the run needs {_gb(plan.known)} of memory and {_gb(plan.room.free)} of {_gb(plan.room.size)} are free on its "
-        f"{plan.room.kind} device ({plan.lines()[0]}); set {plan._told_advice()}"
+        f"the {plan.role} needs {_gb(plan.known)} of memory and {_gb(plan.room.free)} of {_gb(plan.room.size)} are "
+        f"free on its {plan.room.kind} device ({plan.lines()[0]}); set {plan._told_advice()}"
     )
 
 
-def plan_memory(
+def plans_of(
     settings: RunSettings, world_size: int = 1, *, shape: ModelShape | None = None, room: Room | None = None
+) -> list[MemoryPlan]:
+    """One plan, or one of a learner and one of an engine where actors of Ray play. Raises as `plan_memory`."""
+    launcher = settings.launcher
+    if launcher.name != "ray":
+        return [plan_memory(settings, world_size, shape=shape, room=room)]
+    roles = ("learner", "engine") if launcher.engines else ("run",)
+    return [plan_memory(settings, launcher.learners, role, shape=shape, room=room) for role in roles]
+
+
+def plan_memory(
+    settings: RunSettings,
+    world_size: int = 1,
+    role: str = "run",
+    *,
+    shape: ModelShape | None = None,
+    room: Room | None = None,
 ) -> MemoryPlan:
     """The plan of each of `world_size` ranks that share the learner. shape, room: in place of those that are found.
 
-    Raises ModelError where there is no such model, or no such device.
+    role: see `MemoryPlan`. Raises ModelError where there is no such model, or no such device.
     """
+    if role == "learner":  # what samples there is for evaluation
+        settings = with_setting(settings, "engine.name", "local")
     shape = shape or shape_of(settings.model)
-    room = room or room_of(pick_device(settings.engine.device))
-    plan = MemoryPlan(shape.parameters, tuple(_parts(settings, shape, room, world_size)), room)
+    room = room or _room(settings)
+    plan = MemoryPlan(role, shape.parameters, tuple(_parts(settings, shape, room, world_size, role)), room)
     return replace(plan, advice=tuple(_advice(settings, plan, shape, world_size)))
 
 
-def _parts(settings: RunSettings, shape: ModelShape, room: Room, world_size: int) -> Iterator[Part]:
+def _room(settings: RunSettings) -> Room:
+    """On this machine; actors of Ray share a machine's memory, all alike."""
+    room, launcher = room_of(pick_device(settings.engine.device)), settings.launcher
+    actors = -(-(launcher.engines + launcher.learners) // launcher.nodes) if launcher.name == "ray" else 1
+    return replace(room, free=room.free // actors) if room.kind == "cpu" else room
+
+
+def _parts(settings: RunSettings, shape: ModelShape, room: Room, world_size: int, role: str) -> Iterator[Part]:
     bf16 = pick_dtype(settings.engine.dtype, torch.device(room.kind)) == torch.bfloat16
-    yield from _learner(settings, shape, room, world_size, bf16)
+    if role == "engine":
+        yield Part("whole copy", 4 * shape.parameters)
+    else:
+        yield from _learner(settings, shape, room, world_size, bf16)
     if settings.engine.name == "vllm":
         yield from _vllm(settings, shape, room, bf16)
     elif settings.engine.name == "local":
@@ -249,7 +279,7 @@ def _advice(settings: RunSettings, plan: MemoryPlan, shape: ModelShape, world_si
             if needs(plan) <= plan.room.free:
                 break
             changed = with_setting(settings, key, value)
-            parts = tuple(_parts(changed, shape, plan.room, world_size))
+            parts = tuple(_parts(changed, shape, plan.room, world_size, plan.role))
             smaller = replace(plan, parts=parts)
             if needs(smaller) < needs(plan):
                 before = needs(plan) if chosen is None else needs(plan) + chosen.saves

@@ -9,7 +9,7 @@ move is made in their place, so that every engine has the same work. Ways to sam
     vllm          the rollout, with the vLLM engine
     vllm offline  `LLM.generate` of vLLM over the very requests of that rollout, all handed in at once
     local         the rollout, with the local engine
-    generate      transformers' `generate` over the very requests of the vLLM rollout, in blocks as wide
+    generate      transformers' `generate` over the first of these requests, in blocks as wide
 
 Every number of episodes has a process of its own with one thread. There, the ways take turns, and figures are medians
 of the repeats. On a shared machine the processor's time tells more than the wall's.
@@ -60,7 +60,12 @@ class Size:
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--concurrency", default="1,16,64,256", help="episodes at once")
-    parser.add_argument("--waves", type=int, default=2, help="episodes in all, in multiples of those at once")
+    parser.add_argument(
+        "--waves",
+        type=int,
+        default=4,
+        help="episodes in all, in multiples of those at once; at the end fewer and fewer are left",
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--layers", type=int, default=2, help="of the model")
     parser.add_argument("--hidden", type=int, default=128, help="its width")
@@ -172,9 +177,9 @@ class Bench:
         """One repeat; of offline and generate, over the requests of the latest rollout with vLLM."""
         if way in self.engines:
             return self._play(way, repeat)
-        work = self._offline() if way == "vllm offline" else self._generate
-        tokens, wall, cpu = clocked(work)
-        return rates(tokens, len(self.asks), wall, cpu, {})
+        if way == "generate":
+            return rates(*clocked(self._generate), len(self._first()))
+        return rates(*clocked(self._offline()), len(self.asks))
 
     def _play(self, way: str, repeat: int) -> dict[str, float]:
         from turnwise.agents.language import LanguageAgent
@@ -189,7 +194,7 @@ class Bench:
             invalid="random_legal",
             concurrency=self.count,
         )
-        number = self.count * max(self.size.waves, 4 // self.count)
+        number = max(8, self.count * self.size.waves)
         seats = {"player_0": "policy", "player_1": "policy"}
         planned = plans("bench", ENV, {}, seats, range(1000 * repeat, 1000 * repeat + number))
         before, read, cached = engine.sampled, getattr(engine, "read", 0), getattr(engine, "cached", 0)
@@ -198,7 +203,7 @@ class Bench:
         more = {"reply_ms": 1e3 * statistics.median(turn.seconds for turn in turns)}
         if way == "vllm":
             more["cached_share"] = (engine.cached - cached) / (engine.read - read)
-        return rates(engine.sampled - before, len(turns), wall, cpu, more)
+        return rates(engine.sampled - before, wall, cpu, len(turns)) | more
 
     def _forget(self) -> None:
         """Empty vLLM's prefix cache."""
@@ -223,9 +228,13 @@ class Bench:
 
         return work
 
+    def _first(self) -> list[Any]:
+        """The requests that `generate` is given: some blocks are enough to tell its speed."""
+        return self.asks[: max(32, 4 * self.count)]
+
     def _generate(self) -> int:
         """Transformers' own loop, padded on the left, over blocks of as many requests as play at once."""
-        prompts = [ask.prompt for ask in self.asks]
+        prompts = [ask.prompt for ask in self._first()]
         return sum(self._block(prompts[i : i + self.count]) for i in range(0, len(prompts), self.count))
 
     def _block(self, prompts: Sequence[tuple[int, ...]]) -> int:
@@ -260,7 +269,7 @@ def clocked(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return found, time.perf_counter() - wall, time.process_time() - cpu
 
 
-def rates(tokens: int, turns: int, wall: float, cpu: float, more: dict[str, float]) -> dict[str, float]:
+def rates(tokens: int, wall: float, cpu: float, turns: int) -> dict[str, float]:
     """The figures of one repeat."""
     return {
         "turns": turns,
@@ -270,7 +279,6 @@ def rates(tokens: int, turns: int, wall: float, cpu: float, more: dict[str, floa
         "tokens_per_s": tokens / wall,
         "tokens_per_cpu_s": tokens / cpu,
         "turn_ms": 1e3 * wall / turns,
-        **more,
     }
 
 

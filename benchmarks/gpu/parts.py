@@ -228,7 +228,7 @@ def vllm(place: Place, sizes: Sizes) -> Iterator[Row]:
     model = model_of(sizes.small, place)
     parts = {"model": model, "tokenizer": tokenizer, "context": context, "dtype": torch.bfloat16}
     engine = start_vllm(settings, **parts)
-    engine.end_id = -1
+    engine.end_id = model.config.vocab_size - 1  # beyond the tokenizer, and so never sampled
     sampling = Sampling(max_tokens=sizes.reply)
     for count in sizes.requests:
         prompts = prompts_of(count, sizes.prompt, len(tokenizer))

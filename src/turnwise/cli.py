@@ -85,13 +85,15 @@ def train(
 def _show_plan(config: dict[str, Any], settings: RunSettings) -> None:
     """The settings on standard output, and what memory they take beside it."""
     from turnwise.algorithms.compose import dump_config
-    from turnwise.algorithms.memory_plan import plan_memory, require_room
+    from turnwise.algorithms.memory_plan import plans_of, require_room
 
     typer.echo(dump_config(config))
-    plan = plan_memory(settings, int(os.environ.get("WORLD_SIZE", "1")))
-    for line in plan.lines():
-        typer.echo(line, err=True)
-    require_room(plan)
+    plans = plans_of(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    for plan in plans:
+        for line in plan.lines():
+            typer.echo(line, err=True)
+    for plan in plans:
+        require_room(plan)
 
 
 def _train(config: dict[str, Any], run_dir: Path | None) -> None:

@@ -21,6 +21,7 @@ from turnwise.algorithms.memory_plan import (
     adapter_parameters,
     per_choice,
     plan_memory,
+    plans_of,
     require_room,
     tokens_of_step,
     with_setting,
@@ -282,12 +283,30 @@ def test_what_may_become_too_large_is_told_and_not_refused() -> None:
     require_room(plan)
     assert plan.known < H200.free < plan.most
     lines = plan.lines()
-    assert lines[0].startswith("memory for 4,022,468,096 parameters on cuda: weights 16.1 GB, optimiser 32.2 GB")
+    assert lines[0].startswith("memory of the run, 4,022,468,096 parameters on cuda: weights 16.1 GB, optimiser")
     assert "GB of 141.0 GB, 139.0 GB free" in lines[1]
     assert "if memory runs out, set algorithm.optimisation.activation_checkpointing=true saves" in lines[2]
     small = plan_memory(settings_of("agent.context.max_context=1024"), shape=QWEN_06B, room=H200)
     assert len(small.lines()) == 2
     assert small.advice == ()
+
+
+def test_actors_of_ray_are_planned_apart() -> None:
+    settings = settings_of("launcher=ray", "launcher.engines=6", "launcher.learners=2", "engine.name=vllm")
+    learner, engine = plans_of(settings, shape=QWEN_4B, room=H200)
+    assert (learner.role, engine.role) == ("learner", "engine")
+    assert sizes(learner)["optimiser"] == 8 * 4_022_468_096 // 2
+    assert "KV" not in sizes(learner)
+    assert sizes(engine)["whole copy"] == 4 * 4_022_468_096
+    assert sizes(engine)["KV"] + sizes(engine)["vLLM's weights"] == int(0.9 * 141e9)
+    assert {"optimiser", "micro-batch"}.isdisjoint(sizes(engine))
+    assert engine.lines()[0].startswith("memory of the engine, 4,022,468,096 parameters")
+    with pytest.raises(NoRoom, match=r"the engine needs .* set engine.vllm.gpu_memory_utilization=0\.85"):
+        require_room(engine)
+    alone = plan_memory(settings_of(), shape=QWEN_4B)
+    together = plan_memory(with_setting(settings, "engine.name", "local"), 2, "learner", shape=QWEN_4B)
+    assert together.room.free == alone.room.free // 8
+    assert [plan.role for plan in plans_of(settings_of(), shape=QWEN_06B, room=H200)] == ["run"]
 
 
 def test_nothing_helps_a_model_that_is_far_too_large() -> None:
