@@ -213,7 +213,7 @@ class RunSettings:
         require_between("stop_within_s", self.stop_within_s, 0.0, open_low=True)
         if self.engine.name == "openai" and self.launcher.name != "local":
             raise ValueError(
-                "engine=openai trains in one process, which alone knows what weights its server has: use launcher=local "
+                "engine=openai trains in one process, which alone knows the weights of its server: use launcher=local "
                 "or engine=vllm"
             )
         _require_comparable(self.agent.sampling, self.algorithm)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,11 @@ def command() -> Command:
     """`command("train", "env=nim")` runs the command line in this process: exit_code, stdout, stderr."""
     from typer.testing import CliRunner
 
+    from turnwise.__main__ import CHATTY
     from turnwise.cli import app
+
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
     def run(*words: Any) -> "Result":
         result = CliRunner().invoke(app, [str(word) for word in words])
