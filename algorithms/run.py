@@ -247,8 +247,9 @@ class Run:
         self.learner.fill_reported()
         reported, tokenizer = self.learner.reported, self.policy.tokenizer
         save_checkpoint(self.run_dir, self.steps_done, state, reported, tokenizer, self.world)
-        if self.world.is_first:
-            prune(self.run_dir, self.settings.checkpoints_kept, self.best[0] if self.best else None)
+        if self.world.is_first:  # one with a pending record is written again under its name: keep one more meanwhile
+            kept = self.settings.checkpoints_kept + (self.pending is not None)
+            prune(self.run_dir, kept, self.best[0] if self.best else None)
         self.saved = self.steps_done
 
     def load(self, state: dict[str, Any]) -> None:

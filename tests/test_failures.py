@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.algorithms.checkpoint import check, newest, steps_saved
+from turnwise.algorithms.checkpoint import check, newest, newest_whole, steps_saved
 from turnwise.algorithms.reporting.progress import Progress
 from turnwise.algorithms.reporting.runlog import read_metrics
 
@@ -171,16 +171,15 @@ def come_from_the_future(checkpoint: Path) -> None:
     (checkpoint / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
 
 
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (flip_a_byte, "is damaged: state.pt changed since it was written; remove that folder"),
-        (truncate_the_manifest, "is no whole checkpoint"),
-        (lose_the_weights, "is damaged: model/model.safetensors changed"),
-        (come_from_the_future, "is a checkpoint of version 99; this turnwise reads version 1"),
-    ],
-)
-def test_a_corrupt_checkpoint_is_refused_and_the_one_before_it_goes_on(
+DAMAGES = [
+    (flip_a_byte, "is damaged: state.pt changed since it was written"),
+    (truncate_the_manifest, "is no whole checkpoint"),
+    (lose_the_weights, "is damaged: model/model.safetensors changed since it was written"),
+]
+
+
+@pytest.mark.parametrize(("harm", "message"), DAMAGES)
+def test_a_run_goes_on_from_the_newest_whole_checkpoint(
     harm: Callable[[Path], None],
     message: str,
     run: Path,
@@ -189,17 +188,57 @@ def test_a_corrupt_checkpoint_is_refused_and_the_one_before_it_goes_on(
     command: Command,
     fingerprint: Fingerprint,
 ) -> None:
+    """A judge is not sent to other weights than were asked for; a run is, and says so. What is damaged is kept."""
     last = newest(run)
     assert last is not None
     harm(last)
     before = contents(run)
-    assert message in refused("train", "--resume", run)
-    assert message in refused("eval", run)
+    assert message in (told := refused("eval", run))
+    assert "turnwise train --resume goes on from the one before it" in told
     assert contents(run) == before
-    shutil.rmtree(last)
+    assert command("eval", run / "checkpoints/step-000008", "--games", 2).exit_code == 0
     done = command("train", "--resume", run)
     assert done.exit_code == 0, done.output
+    assert message in done.stdout
+    assert "it stands in step-000012.damaged now, and the one before it is used" in done.stdout
+    assert "going on after step 8" in done.stdout
     assert fingerprint(run) == fingerprint(finished_run)
+    harmed = {name.replace("step-000012", "step-000012.damaged"): text for name, text in before.items()}
+    kept = {name: text for name, text in contents(run).items() if ".damaged" in name}
+    assert kept == {name: text for name, text in harmed.items() if ".damaged" in name}
+
+
+def test_a_checkpoint_of_another_version_is_left_where_it_is(run: Path, refused: Refused) -> None:
+    last = newest(run)
+    assert last is not None
+    come_from_the_future(last)
+    before = contents(run)
+    for words in (("train", "--resume", run), ("eval", run)):
+        assert "is a checkpoint of version 99; this turnwise reads version" in refused(*words)
+    assert contents(run) == before
+
+
+def test_a_run_without_a_whole_checkpoint_says_what_is_left(run: Path, refused: Refused) -> None:
+    steps = steps_saved(run)
+    for step in steps:
+        flip_a_byte(run / f"checkpoints/step-{step:06d}")
+    message = refused("train", "--resume", run)
+    assert f"{run} has no whole checkpoint left; what there was stands in {run}/checkpoints/*.damaged" in message
+    assert "begun again with another run_dir" in message
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
+        f"step-{step:06d}.damaged" for step in steps
+    ]
+
+
+def test_a_second_damaged_checkpoint_of_one_step_is_kept_beside_the_first(run: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        shutil.copytree(run / "checkpoints/step-000008", run / "checkpoints/step-000020")
+        flip_a_byte(run / "checkpoints/step-000020")
+        assert newest_whole(run, said.append) == run / "checkpoints/step-000012"
+    assert (run / "checkpoints/step-000020.damaged").is_dir()
+    assert (run / "checkpoints/step-000020.damaged-2").is_dir()
+    assert "it stands in step-000020.damaged-2 now" in said[1]
 
 
 def test_other_folders_beside_the_checkpoints_are_left_alone(run: Path, command: Command) -> None:
@@ -346,8 +385,9 @@ def test_a_run_that_its_user_stops_goes_on(
         stopped = command("train", *small_run, f"run_dir={run}")
     signal.signal(signal.SIGINT, before)
     assert stopped.exit_code == 130
-    assert stopped.stderr.splitlines() == ["turnwise: stopped (a run goes on with turnwise train --resume RUN)"]
-    assert steps_saved(run)[-1] == 4
+    line = f"turnwise: stopped after step 6, which is saved; go on with turnwise train --resume {run}"
+    assert stopped.stderr.splitlines() == [line]
+    assert steps_saved(run)[-1] == 6
     assert [record["step"] for record in read_metrics(run)] == list(range(7))
     assert command("train", "--resume", run).exit_code == 0
     assert fingerprint(run) == fingerprint(finished_run)
