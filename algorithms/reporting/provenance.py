@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 
+_GIT_S = 30.0
+
+
 def commit() -> str | None:
     """The checked-out commit, with `+changes` where the working tree differs from it; None outside a repository."""
     here = Path(__file__).resolve().parent
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=here, capture_output=True).returncode
-    except (OSError, subprocess.CalledProcessError):
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=_GIT_S
+        )
+        dirty = subprocess.run(
+            ["git", "diff", "--quiet", "HEAD"], cwd=here, capture_output=True, timeout=_GIT_S
+        ).returncode
+    except (OSError, subprocess.SubprocessError):
         return None
     return head.stdout.strip() + ("+changes" if dirty else "")
 

@@ -104,7 +104,7 @@ def _no_network() -> tuple[str, ...]:
     """Words that start a command in a network namespace of its own, where this user may."""
     words = ("unshare", "--net")
     try:
-        done = subprocess.run([*words, "true"], capture_output=True, check=False)
-    except OSError:
+        done = subprocess.run([*words, "true"], capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
         return ()
     return words if done.returncode == 0 else ()
