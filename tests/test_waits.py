@@ -15,8 +15,7 @@ METHODS = frozenset(
 """Of threads, processes, futures, queues, locks, pipes and sockets: they wait for somebody else."""
 ALWAYS = frozenset({"recv", "recv_bytes", "accept", "readline", "waitpid"})
 """Their arguments are no deadlines."""
-FUNCTIONS = frozenset({"wait", "as_completed", "run", "call", "check_call", "check_output", "waitpid"})
-MODULES = {"subprocess", "ray", "futures", "os"}
+PROGRAMS = frozenset({"run", "call", "check_call", "check_output"})
 DEADLINES = frozenset({"timeout", "timeout_s", "within_s", "block"})
 
 ITS_OWN = "what it waits for has a deadline of its own: "
@@ -43,8 +42,8 @@ ALLOWED = {
     ("algorithms/launch/troupe.py", "self._wake.wait()"): "a thread without work, until there is some or the run ends",
     ("algorithms/stop.py", "self._heard.wait()"): "a thread that waits for a signal, which may never come",
     ("algorithms/sweep.py", "subprocess.run"): WHOLE_RUN,
-    ("envs/checker/child.py", "os.waitpid(pid, 0)"): "a developer's tool: each game of it plays a few short episodes",
-    ("envs/checker/processes.py", "subprocess.run"): "a developer's tool: each game of it plays a few short episodes",
+    ("envs/checker/child.py", "os.waitpid(pid, 0)"): ITS_OWN + "an alarm ends a game that takes too long",
+    ("envs/checker/processes.py", "subprocess.run"): ITS_OWN + "an alarm ends a game that takes too long",
     ("envs/checker/pool.py", "self._process.stdout.readline()"): ITS_OWN + "a timer kills the process",
     ("envs/checker/pool.py", "self._process.wait()"): "its input is closed, or it was killed: it ends",
     ("envs/checker/pool.py", "done.result()"): ITS_OWN + "a timer kills the process",
@@ -78,13 +77,11 @@ def waits(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if not isinstance(node, ast.Call) or any(word.arg in DEADLINES for word in node.keywords):
             continue
         name, owner = _called(node.func)
-        if owner == "subprocess" and name in FUNCTIONS:
+        if owner == "subprocess" and name in PROGRAMS:
             yield node.lineno, f"subprocess.{name}"
-        elif name in ALWAYS or (owner == "ray" and name in ("get", "wait")):
-            yield node.lineno, ast.unparse(node)
-        elif name == "wait" and not owner and len(node.args) < 2:  # of concurrent.futures
-            yield node.lineno, ast.unparse(node)
-        elif owner and name in METHODS and not node.args:
+            continue
+        plain = (owner and name in METHODS and not node.args) or (not owner and name == "wait" and len(node.args) < 2)
+        if plain or name in ALWAYS or (owner == "ray" and name in ("get", "wait")):
             yield node.lineno, ast.unparse(node)
 
 
