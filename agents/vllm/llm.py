@@ -75,7 +75,7 @@ class Running:
 
     def add(self, name: str, prompt: Sequence[int], parameters: Any) -> str:
         """Hand in a request. Raises ValueError where vLLM takes no such prompt."""
-        from vllm import TokensPrompt
+        from vllm.inputs import TokensPrompt
 
         self.wake()
         given: str = self._engine.add_request(

@@ -35,8 +35,7 @@ class Unfinished:
 
     def parameters(self) -> Any:
         """vLLM's, of the next part."""
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
 
         sampling, said = self.ask.sampling, len(self.ask.begun) + len(self._ids)
         watched = max(0, sampling.entropy_tokens - len(self._ids))
@@ -55,6 +54,7 @@ class Unfinished:
             include_stop_str_in_output=True,
             detokenize=bool(stops),
             output_kind=RequestOutputKind.FINAL_ONLY,
+            skip_clone=True,  # nobody else has them
             **self._grammar(),
         )
 
