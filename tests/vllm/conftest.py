@@ -62,7 +62,7 @@ def start(model: Any, tokenizer: Any, context: ChatContext) -> Iterator[Start]:
     started: list[VllmEngine] = []
 
     def begin(**words: Any) -> VllmEngine:
-        given = {name: words.pop(name) for name in ("model", "tokenizer", "path", "dtype") if name in words}
+        given = {name: words.pop(name) for name in ("model", "tokenizer", "context", "path", "dtype") if name in words}
         rest = {"model": model, "tokenizer": tokenizer, "context": context} | given
         started.append(start_vllm(replace(SMALL, **words), **rest))
         return started[-1]
