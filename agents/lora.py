@@ -75,9 +75,18 @@ def merged(model: Any, whole: Callable[[Tensor], Tensor] = lambda tensor: tensor
         layer = layers[place.removesuffix(".base_layer")]
         value = whole(parameter.detach())
         if kind == "weight":
-            up, down = (whole(part[_NAME].weight.detach()) for part in (layer.lora_B, layer.lora_A))
-            value = value + layer.scaling[_NAME] * (up @ down)
+            value = value + _said(layer, whole)
         yield name.replace(".base_layer.", "."), value
+
+
+def _said(layer: Any, whole: Callable[[Tensor], Tensor]) -> Tensor:
+    """What an adapter adds to its layer's weight, in full precision wherever the run computes in less."""
+    import torch
+
+    up, down = (whole(part[_NAME].weight.detach()) for part in (layer.lora_B, layer.lora_A))
+    with torch.autocast(up.device.type, enabled=False):
+        found: Tensor = layer.scaling[_NAME] * (up @ down)
+    return found
 
 
 def save_adapter(model: Any, folder: Path) -> None:

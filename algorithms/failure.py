@@ -19,16 +19,22 @@ MOST_NAMED = 3
 
 
 def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judged: Judged) -> str:
-    """Write `failures/step-N/` (batch.pt, episodes.jsonl, culprits.jsonl); returns a sentence on what is there."""
+    """Write `failures/step-N/` (batch.pt, episodes.jsonl, culprits.jsonl); returns a sentence on what is there.
+
+    All ranks call it, and the first one writes.
+    """
     folder = run_dir / "failures" / f"step-{step:06d}"
-    folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    torch.save({field.name: getattr(batch, field.name) for field in fields(batch)}, buffer)
-    write_atomically(folder / "batch.pt", buffer.getvalue())
-    write_atomically(folder / "episodes.jsonl", "".join(f"{episode.to_json()}\n" for episode in judged.episodes))
-    broken = [name for name, weight in learner.model.named_parameters() if not bool(weight.isfinite().all())]
+    first = learner.world.is_first
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        torch.save({field.name: getattr(batch, field.name) for field in fields(batch)}, buffer)
+        write_atomically(folder / "batch.pt", buffer.getvalue())
+        write_atomically(folder / "episodes.jsonl", "".join(f"{episode.to_json()}\n" for episode in judged.episodes))
+    broken = learner.broken()
     guilty = [judged.episodes[index] for index in culprits(learner, batch, judged)]
-    write_atomically(folder / "culprits.jsonl", "".join(f"{episode.to_json()}\n" for episode in guilty))
+    if first:
+        write_atomically(folder / "culprits.jsonl", "".join(f"{episode.to_json()}\n" for episode in guilty))
     return f"{_cause(broken, [episode.id for episode in guilty])}; the batch is in {folder}"
 
 

@@ -19,6 +19,7 @@ from turnwise.algorithms.activations import keep_inputs_alone
 from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
+from turnwise.algorithms.followers import fill, frozen_copy, pull
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import (
@@ -96,16 +97,17 @@ class Learner:
         if lora is not None and lora.rank:
             add_adapters(self.model, lora, seed)
         if optimisation.activation_checkpointing:
-            keep_inputs_alone(decoder_layers(self.model))
+            for part in filter(None, (self.model, self.critic)):
+                keep_inputs_alone(decoder_layers(part))
         self.noise = None if noise is None else LayerNoise(body_and_head(self.model)[0].layers, noise)
         spread_out = self._spread_out()
-        reference = _frozen_copy(self.model) if magnet.needs_model or keep_reference else None
+        reference = frozen_copy(self.model) if magnet.needs_model or keep_reference else None
         self.reference = reference if keep_reference else spread_out(reference)
-        self.mean = _frozen_copy(self.model) if optimisation.mean_decay else None
+        self.mean = frozen_copy(self.model) if optimisation.mean_decay else None
         self._reported = self.model if self.mean is None else self.mean
         if not self.shares_model:
             plain = self.mean is None and not has_adapters(self.model)
-            self._reported = self.replica if plain else _frozen_copy(self._reported)
+            self._reported = self.replica if plain else frozen_copy(self._reported)
         self._gaps: list[Tensor] = []
         """Mismatch of this rank's tokens since the update began, in nats."""
         self._filled: int | None = None
@@ -124,8 +126,13 @@ class Learner:
                 "layer noise (algorithm.noise, ALP) is trained in one process, in place: train without torchrun and "
                 "with algorithm.optimisation.offload=false"
             )
-        mesh = mesh_of(self.world, self.device)
         offload = self.optimisation.offload
+        if offload and self.device.type == "cpu":
+            raise ValueError(
+                "algorithm.optimisation.offload keeps weights in main memory while a GPU computes: this run computes "
+                "on the CPU, so leave it out"
+            )
+        mesh = mesh_of(self.world, self.device)
         return lambda module: None if module is None else shard(module, mesh, offload=offload)
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
@@ -150,14 +157,11 @@ class Learner:
         """Bring `reported` and `replica` up to date. All ranks call it alike."""
         if self.shares_model or self._filled == self.updates:
             return
-        own = dict(self.replica.named_parameters())
-        for name, tensor in self.weights():
-            own[name].copy_(tensor)
+        fill(self.replica, self.weights())
         if self._reported is not self.replica:
-            shown = dict(self._reported.named_parameters())
+            source = self.model if self.mean is None else self.mean
             with self.world.waiting("the reported weights"):
-                for name, parameter in (self.model if self.mean is None else self.mean).named_parameters():
-                    shown[name].copy_(whole(parameter))
+                fill(self._reported, ((name, whole(parameter)) for name, parameter in source.named_parameters()))
         self._filled = self.updates
 
     @torch.no_grad()
@@ -335,20 +339,9 @@ class Learner:
         """The running mean (warming up: its first updates count alike) and a moving reference."""
         if self.mean is not None:
             decay = min(self.optimisation.mean_decay, self.updates / (self.updates + 1))
-            self._pull(self.mean, 1.0 - decay)
+            pull(self.mean, self.model, 1.0 - decay)
         if self.reference is not None and self.magnet.reference == "moving":
-            self._pull(self.reference, 1.0 - self.magnet.reference_decay)
-
-    @torch.no_grad()
-    def _pull(self, follower: Any, distance: float) -> None:
-        """Move a copy of the model this share of the way to it."""
-        pairs = list(zip(follower.parameters(), self.model.parameters(), strict=True))
-        mine, theirs = zip(*[pair for pair in pairs if pair[1].requires_grad], strict=True)
-        if hasattr(theirs[0], "full_tensor") and not hasattr(mine[0], "full_tensor"):
-            for part, goal in zip(mine, theirs, strict=True):
-                part.lerp_(whole(goal), distance)
-        else:
-            torch._foreach_lerp_(local(mine), local(theirs), distance)
+            pull(self.reference, self.model, 1.0 - self.magnet.reference_decay)
 
     @torch.no_grad()
     def _reference_scores(self, piece: Batch, weight: float) -> Tensor | None:
@@ -390,9 +383,3 @@ _BESIDE = ("mean", "reference", "critic", "noise")
 
 def _state(module: Any) -> Any:
     return None if module is None else module.state_dict()
-
-
-def _frozen_copy(model: Any) -> Any:
-    """With weights of its own where the model's are trained; those that never move are shared."""
-    still = {id(p): p for p in model.parameters() if not p.requires_grad}
-    return copy.deepcopy(model, still).requires_grad_(False)
