@@ -1,7 +1,5 @@
 """Options of the whole test suite."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,35 +115,9 @@ def finished_run(command: Command, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-TIMINGS = ("seconds", "evaluation_seconds", "model_seconds", "time_outside_model", "us_outside_model_per_turn")
-
-
-def fingerprint(run: Path) -> dict[str, Any]:
+@pytest.fixture(scope="session")
+def fingerprint() -> Callable[[Path], dict[str, Any]]:
     """All that two runs of one seed share: metrics, summary, and every tensor of the newest checkpoint."""
-    import torch
+    from turnwise.algorithms.reporting.fingerprint import fingerprint
 
-    from turnwise.algorithms.checkpoint import load_checkpoint, newest
-    from turnwise.algorithms.reporting.runlog import read_metrics
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items() if key not in TIMINGS}
-        return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-    folder = newest(run)
-    assert folder is not None
-    summary = json.loads((run / "summary.json").read_text())
-    return {
-        "metrics": [{key: value for key, value in record.items() if key != "time"} for record in read_metrics(run)],
-        "summary": {key: value for key, value in summary.items() if key not in TIMINGS},
-        "evaluation": json.loads((run / "evaluation.json").read_text()),
-        "state": plain(load_checkpoint(folder)),
-        "weights": hashlib.sha256((folder / "model/model.safetensors").read_bytes()).hexdigest(),
-    }
-
-
-@pytest.fixture(scope="session", name="fingerprint")
-def fingerprint_fixture() -> Callable[[Path], dict[str, Any]]:
     return fingerprint
