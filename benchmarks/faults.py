@@ -119,11 +119,16 @@ def damage_the_newest_checkpoint(lab: Lab) -> None:
     training.reach(7)
     training.process.kill()
     lab.end(training)
-    state = checkpoint_path(lab.run, steps_saved(lab.run)[-1]) / "state.pt"
+    damage(lab.run)
+    lab.go_on()
+
+
+def damage(run: Path) -> None:
+    """Change a bit of the newest checkpoint."""
+    state = checkpoint_path(run, steps_saved(run)[-1]) / "state.pt"
     data = bytearray(state.read_bytes())
     data[len(data) // 2] ^= 1
     state.write_bytes(data)
-    lab.go_on()
 
 
 def fill_the_disk(lab: Lab) -> None:

@@ -17,6 +17,8 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    soak = parser.getgroup("soak", "long runs under faults")
+    soak.addoption("--soak-minutes", type=float, default=30.0, help="how long each of them lasts (default: 30)")
     group = parser.getgroup("golden", "golden cases of the algorithms")
     group.addoption(
         "--golden",
