@@ -1,7 +1,7 @@
 """Trains for a long time while something dies again and again: python benchmarks/soak.py --minutes 30
 
-Then no episode may be lost or count twice, and memory has to be flat. Prints what befell the run, and with 30 minutes or
-more writes benchmarks/results/soak-LAUNCHER.json and the table of docs/reliability.md.
+Then no episode may be lost or count twice, and memory has to be flat. Prints what befell the run, and with 30 minutes
+or more writes benchmarks/results/soak-LAUNCHER.json and the table of docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ class Soak:
         finally:
             over.set()
             watch.join(60)
-            self._training.end() if self._training.process.poll() is not None else self._training.process.kill()
+            self._training.process.kill()
+            self._training.end()
 
     def _watch(self, over: threading.Event) -> None:
         import psutil

@@ -52,9 +52,9 @@ class Training:
         try:
             return self.process.wait(PATIENCE_S)
         finally:
-            for left in [self.process, *self.others("")]:
-                if left.poll() is None if left is self.process else left.is_running():
-                    left.kill()
+            self.process.kill()
+            for left in self.others(""):
+                left.send_signal(signal.SIGKILL)
 
     def said(self) -> str:
         """All that it has printed."""
