@@ -58,6 +58,10 @@ class AgentFailure(RuntimeError):
         self.kind: Literal["agent_error", "timeout"] = kind
 
 
+class EngineDied(RuntimeError):
+    """An engine is gone, with all that it was asked; a new one can be started in its place."""
+
+
 class Engine(Protocol):
     """What samples tokens."""
 

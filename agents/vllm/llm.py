@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from turnwise.agents.engine import EngineDied
 from turnwise.agents.vllm import environ, worker
 from turnwise.agents.vllm.settings import VllmSettings
 
@@ -22,10 +23,6 @@ GIB = 1 << 30
 SHARD_BYTES = GIB
 """Most bytes of weights that lie in shared memory at once, on their way to processes of vLLM's."""
 _PEEK_S = 0.5
-
-
-class EngineDied(RuntimeError):
-    """A process of vLLM's is gone, or does not answer."""
 
 
 class Running:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
+from turnwise.agents.engine import EngineDied
 from turnwise.algorithms.checks import Lost
 from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.launch.task import Task
@@ -41,6 +42,8 @@ class Job:
     task: Task
     issue: Issue | None
     """The weights to play it with; None: the latest ones when it begins."""
+    frozen: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> reference to the weights, of the learner's earlier selves that sit at the table."""
     begun: int | None = None
     """Version of the weights that its latest try began with."""
     done: Future[Played] = field(default_factory=Future)
@@ -82,17 +85,15 @@ class Troupe:
 
     # Called by the learner's thread
 
-    def submit(self, task: Task, issue: Issue | None = None) -> Job:
+    def submit(self, job: Job) -> None:
         """Have a task played, after those that were submitted before. Its future raises what its actor raises, and
         NoEngines where nobody is left to play it."""
-        job = Job(task, issue)
         with self._lock:
             if self._error is not None:
                 job.done.set_exception(self._error)
-                return job
-            self._waiting.append(job)
+            else:
+                self._waiting.append(job)
         self._wake.set()
-        return job
 
     def renew(self, issue: Issue, *, at_once: bool) -> None:
         """These are the latest weights. at_once: hand them to actors in the middle of a task too."""
@@ -138,7 +139,7 @@ class Troupe:
                     continue
                 slot.job, issue = job, job.issue or self._latest
             job.begun = issue.version
-            slot.waits = slot.actor.perform.remote(job.task, issue.weights, issue.version)
+            slot.waits = slot.actor.perform.remote(job.task, issue.weights, issue.version, job.frozen)
             slot.until = time.monotonic() + self._settings.play_timeout_s
 
     def _next(self) -> Job | None:
@@ -176,6 +177,9 @@ class Troupe:
             found = ray.get(slot.waits, timeout=self._settings.play_timeout_s)
         except ray.exceptions.RayTaskError as error:  # the actor lives, and says what is wrong
             cause = error.cause if isinstance(error.cause, BaseException) else error
+            if isinstance(cause, EngineDied):
+                self._replace(slot, f"lost what it samples with ({cause})")
+                return
             if job is None:
                 raise cause from None
             _settle(job, lambda: job.done.set_exception(cause))

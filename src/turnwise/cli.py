@@ -32,6 +32,7 @@ _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": False}
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """One message and exit code 2 for what a user can mend; a stack trace for what only we can."""
+    from turnwise.agents.engine import EngineDied
     from turnwise.algorithms.checks import Lost, NotFinite, NothingPlayed
     from turnwise.algorithms.files import RunFolderError
     from turnwise.algorithms.stop import Stopped
@@ -41,6 +42,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (ValueError, ImportError, OSError, RunFolderError, NotFinite, NothingPlayed, Lost, Unsupported) as error:
         typer.echo(f"turnwise: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+    except EngineDied as error:
+        typer.echo(f"turnwise: {error} (a run goes on with turnwise train --resume RUN)", err=True)
         raise typer.Exit(2) from error
     except Stopped as stopped:
         typer.echo(f"turnwise: {stopped.text}", err=True)
