@@ -1,7 +1,7 @@
 """Trains undisturbed and under every fault, and compares: python benchmarks/chaos.py
 
 Prints a table, writes benchmarks/results/chaos.json, and fills the table of docs/reliability.md. With words, only the
-faults that have one of them in their name, and nothing is written: python benchmarks/chaos.py worker SIGTERM
+faults that have one of them in their name are tried; the others keep what was found: python benchmarks/chaos.py SIGTERM
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import print_table, save_result
+from common import commit, print_table, save_result
 from faults import FAULTS, GAMES, STEPS, Fault, Lab
 from pages import filled, head, row
 
@@ -51,7 +51,7 @@ class Chaos:
         begin = time.monotonic()
         lab = Lab(self._new(f"fault-{FAULTS.index(fault)}"), fault.words, fault.launcher)
         fault.inflict(lab)
-        found: dict[str, Any] = {"fault": fault.name, "then": fault.then, "exit_codes": lab.codes}
+        found: dict[str, Any] = {"fault": fault.name, "then": fault.then, "exit_codes": lab.codes, "commit": commit()}
         found |= {"seconds": round(time.monotonic() - begin, 1), "seconds_to_exit": lab.seconds_to_exit}
         found |= {"equal": "to the last bit" if not fault.tolerance else f"but for rounding, to {fault.tolerance:g}"}
         if tuple(lab.codes) != fault.expected:
@@ -101,10 +101,17 @@ def main() -> int:
             rows.append(chaos.judge(fault) if reason is None else skipped)
             print(f"{fault.name}: {rows[-1].get('wrong', reason) or 'ok'}", flush=True)
     print_table(rows, ("fault", "exit_codes", "steps", "trained", "seconds", "equal", "wrong"))
-    if not words:
-        save_result(RESULT, rows, packages=("torch", "ray"))
-        write_page()
+    save_result(RESULT, merged(rows), packages=("torch", "ray"))
+    write_page()
     return int(any(one.get("wrong") for one in rows))
+
+
+def merged(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """These rows, and what was found before of faults that are not among them or could not be tried here."""
+    before = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
+    found = {one["fault"]: one for one in before}
+    found |= {one["fault"]: one for one in rows if "wrong" in one or one["fault"] not in found}
+    return [found[fault.name] for fault in FAULTS if fault.name in found]
 
 
 def write_page() -> None:

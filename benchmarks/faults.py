@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ ALL_STATE = (
 """A run with all the state there is: baselines by game and role, a league with snapshots, a curriculum."""
 WORKERS = (*WORDS, "env=tic_tac_toe", "+env.kwargs.worker=true", "evaluation.method=win_rate", "env.retries=5")
 RAY = (*WORDS, "launcher=ray", "launcher.engines=2", "engine.threads=1")
+VLLM = (*WORDS, "engine=vllm", "engine.vllm.own_process=true", "model.tiny.head_dim=64")
 LEARNERS = (*WORDS, "engine.threads=1")
 CLOSE = 2e-2
 """Other batches round otherwise: replies are the same, the last digits of what is computed from them are not."""
@@ -198,13 +200,21 @@ def kill_the_node(lab: Lab) -> None:
     lab.go_on()
 
 
-def no_ray() -> str | None:
-    """Why Ray cannot be used here."""
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        return "ray is not installed"
-    return None
+def kill_the_engine(lab: Lab) -> None:
+    """vLLM's own process."""
+    training = lab.start()
+    training.reach(4)
+    training.kill_one("VLLM::EngineCore")
+    lab.end(training)
+    lab.go_on()
+
+
+def missing(package: str) -> Callable[[], str | None]:
+    """Why a package cannot be used here."""
+    return lambda: None if importlib.util.find_spec(package) else f"{package} is not installed"
+
+
+no_ray = missing("ray")
 
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -258,6 +268,15 @@ FAULTS = (
         words=LEARNERS,
         launcher=TORCHRUN,
         expected=(1, 0),
+    ),
+    Fault(
+        name="vLLM's process is killed",
+        then="the run ends with one line; --resume goes on with a new one",
+        inflict=kill_the_engine,
+        words=VLLM,
+        tolerance=CLOSE,
+        expected=(2, 0),
+        able=missing("vllm"),
     ),
     Fault(
         name="a rollout actor is killed, with its engine",

@@ -63,5 +63,5 @@ def test_the_page_holds_what_was_measured() -> None:
     rows = json.loads(chaos.RESULT.read_text())["rows"]
     page = chaos.PAGE.read_text()
     assert page == pages.filled(page, "chaos", lambda part: chaos.table(rows))
-    assert [row["fault"] for row in rows] == [fault.name for fault in faults.FAULTS]
+    assert [(row["fault"], row["then"]) for row in rows] == [(fault.name, fault.then) for fault in faults.FAULTS]
     assert [row["wrong"] for row in rows if row.get("wrong")] == []
