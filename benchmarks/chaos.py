@@ -100,8 +100,8 @@ def main() -> int:
             skipped = {"fault": fault.name, "then": fault.then, "skipped": reason}
             rows.append(chaos.judge(fault) if reason is None else skipped)
             print(f"{fault.name}: {rows[-1].get('wrong', reason) or 'ok'}", flush=True)
+            save_result(RESULT, merged(rows), packages=("torch", "ray"))
     print_table(rows, ("fault", "exit_codes", "steps", "trained", "seconds", "equal", "wrong"))
-    save_result(RESULT, merged(rows), packages=("torch", "ray"))
     write_page()
     return int(any(one.get("wrong") for one in rows))
 

@@ -270,6 +270,14 @@ FAULTS = (
         expected=(1, 0),
     ),
     Fault(
+        name="SIGTERM to torchrun with two learners",
+        then="they agree on the step to end with, and save it together; started again, they go on from there",
+        inflict=terminate,
+        words=LEARNERS,
+        launcher=TORCHRUN,
+        expected=(1, 0),
+    ),
+    Fault(
         name="vLLM's process is killed",
         then="the run ends with one line; --resume goes on with a new one",
         inflict=kill_the_engine,
