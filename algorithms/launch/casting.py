@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from turnwise.agents.plan import Plan
 from turnwise.algorithms.launch.actor import Performer
 from turnwise.algorithms.launch.cluster import actor_class, seat
-from turnwise.algorithms.launch.parcel import pack_model
+from turnwise.algorithms.launch.parcel import Packed, pack_model, pack_weights
 from turnwise.algorithms.launch.player import Agenda, RemotePlayer
+from turnwise.algorithms.launch.task import Task
 from turnwise.algorithms.launch.troupe import Troupe
+from turnwise.algorithms.league import LEARNER, OPPONENT
 from turnwise.algorithms.player import Cast, Player, Stage
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.world import World
@@ -31,9 +33,31 @@ def troupe_of(settings: RunSettings, group: Any, say: Callable[[str], None], che
             parts=parts_of(settings),
             steps=settings.steps if settings.token_budget is None else None,
         )
-        return RemotePlayer(launcher, agenda, lambda: _start(settings, stage, group, say), ray.put, world, check)
+        frozen = Frozen(stage.rollout.agents, ray.put)
+        return RemotePlayer(
+            launcher, agenda, lambda: _start(settings, stage, group, say), ray.put, world, check, frozen.of
+        )
 
     return cast
+
+
+class Frozen:
+    """The weights of the learner's earlier selves, each put where actors find them once."""
+
+    def __init__(self, agents: Mapping[str, Any], put: Callable[[Packed], Any]) -> None:
+        """`agents`: everybody who may sit at a table."""
+        self._agents, self._put = agents, put
+        self._known: dict[str, Any] = {}
+
+    def of(self, task: Task) -> dict[str, Any]:
+        """Name -> reference, of those who play in a task and of those who did before and are still there."""
+        plans = [*task.plans, *(plan for more in task.more for plan in more)]
+        names = sorted({name for plan in plans for name in plan.seats.values() if name not in (LEARNER, OPPONENT)})
+        here = {name: self._agents[name].engine for name in names if hasattr(self._agents[name], "engine")}
+        self._known = {name: found for name, found in self._known.items() if name in self._agents}
+        for name in here.keys() - self._known.keys():
+            self._known[name] = self._put(pack_weights(here[name].model.named_parameters()))
+        return dict(self._known)
 
 
 def parts_of(settings: RunSettings) -> int:

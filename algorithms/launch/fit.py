@@ -19,8 +19,11 @@ def require_launchable(settings: RunSettings) -> None:
             f"explore=spo_chain asks the learner for probabilities while it samples: {here}, or set "
             "algorithm.explore_settings.every_turn=true"
         )
-    if settings.agent.opponent == "league":
-        raise Unfit(f"agent.opponent=league plays against copies that are kept where the learner is: {here}")
+    if settings.agent.opponent == "league" and launcher.mode != "sync":
+        raise Unfit(
+            f"agent.opponent=league chooses for each step whom it is played against, and launcher.mode={launcher.mode} "
+            "plays ahead of that: set launcher.mode=sync"
+        )
     if launcher.mode != "sync" and not recipe.weighs_other_weights:
         raise Unfit(
             f"launcher.mode={launcher.mode} trains on episodes of older weights, and with old_logprobs=trainer their "

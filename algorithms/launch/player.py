@@ -74,13 +74,15 @@ class RemotePlayer:
         put: Callable[[Packed], Any],
         world: World,
         check: Callable[[], None],
+        frozen: Callable[[Task], dict[str, Any]] = lambda task: {},
     ) -> None:
         """`troupe`: starts one. `put`: packed weights -> a reference. `check`: raises where the run is to stop.
+        `frozen`: see `Job`.
 
         Every rank of the world has a player; the first one's does the work, and tells the others.
         """
         self._settings, self._agenda, self._world, self._check = settings, agenda, world, check
-        self._start, self._put = troupe, put
+        self._start, self._put, self._frozen = troupe, put, frozen
         self._troupe: Troupe | None = None
         self._issue = Issue(None, 0)
         self._jobs: list[Job] = []
@@ -98,7 +100,9 @@ class RemotePlayer:
             self._troupe.renew(self._issue, at_once=False)
         stale = self._drop_stale()
         while len(self._jobs) < self._agenda.most(step, self._settings.steps_ahead):
-            self._jobs.append(self._troupe.submit(self._agenda.next(), self._issue if self._in_order else None))
+            task = self._agenda.next()
+            self._jobs.append(Job(task, self._issue if self._in_order else None, self._frozen(task)))
+            self._troupe.submit(self._jobs[-1])
         taken = self._await()
         self._jobs = [job for job in self._jobs if job not in taken]
         played = merged([*(job.done.result() for job in taken), *stale])

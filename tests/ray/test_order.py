@@ -15,7 +15,7 @@ from turnwise.agents.plan import Plan
 from turnwise.algorithms.launch import player as launched
 from turnwise.algorithms.launch.player import Agenda, RemotePlayer
 from turnwise.algorithms.launch.settings import LauncherSettings
-from turnwise.algorithms.launch.task import Task, task_from_dict, tasks_of
+from turnwise.algorithms.launch.task import task_from_dict, tasks_of
 from turnwise.algorithms.launch.troupe import Issue, Job
 from turnwise.algorithms.player import Played
 from turnwise.algorithms.world import ALONE
@@ -75,10 +75,9 @@ class Engines:
         self.jobs: list[Job] = []
         self.seen: list[Job] = []
 
-    def submit(self, task: Task, issue: Issue | None = None) -> Job:
-        self.jobs.append(Job(task, issue))
-        self.seen.append(self.jobs[-1])
-        return self.jobs[-1]
+    def submit(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.seen.append(job)
 
     def renew(self, issue: Issue, *, at_once: bool) -> None:
         self.latest = issue

@@ -111,6 +111,21 @@ def test_in_step_it_is_the_run_of_one_process_though_an_actor_is_killed_in_its_m
     assert [record.get("staleness/0") for record in read_metrics(tmp_path / "there")] == [None, *[16.0] * 6]
 
 
+def test_earlier_selves_sit_at_the_tables_of_actors_too(
+    ray_cluster: Any, small: tuple[str, ...], tmp_path: Path
+) -> None:
+    words = [*small, "agent=league", "agent.league.every=1", "agent.league.keep=2", "agent.league.scripted=[random]"]
+    here, _ = run(words, tmp_path / "here")
+    there, said = run([*words, "launcher=ray"], tmp_path / "there")
+    assert said == []
+    assert tokens(there) == tokens(here)
+    met = [{name for episode in episodes for name in episode.seats.values()} for _, episodes in there.seen]
+    assert "league-0" in met[0]
+    assert met[5] <= {"policy", "league-4", "league-5", "random"}
+    assert met[5] & {"league-4", "league-5"}
+    assert "random" in set().union(*met)
+
+
 def test_one_step_off_trains_every_episode_one_update_late(
     ray_cluster: Any, small: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -145,7 +160,7 @@ def test_ahead_of_the_learner_no_episode_is_older_than_the_bound(
     [
         (["launcher.mode=async", "algorithm=ppo"], "launcher.mode=async trains on episodes of older weights"),
         (["algorithm=spo_chain"], "explore=spo_chain asks the learner for probabilities while it samples"),
-        (["agent=league"], "agent.opponent=league plays against copies that are kept where the learner is"),
+        (["agent=league", "launcher.mode=async"], "launcher.mode=async plays ahead of that: set launcher.mode=sync"),
         (["algorithm=tppo"], "explore=windows keeps unfinished episodes from step to step"),
         (["launcher.mode=async", "launcher.engines=0"], "which needs actors that play"),
         (
