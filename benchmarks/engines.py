@@ -9,7 +9,7 @@ move is made in their place, so that every engine has the same work. Ways to sam
     vllm          the rollout, with the vLLM engine
     vllm offline  `LLM.generate` of vLLM over the very requests of that rollout, all handed in at once
     local         the rollout, with the local engine
-    generate      transformers' `generate` over the first of these requests, in blocks as wide
+    generate      transformers' `generate` over some of these requests, in blocks as wide
 
 Every number of episodes has a process of its own with one thread. There, the ways take turns, and figures are medians
 of the repeats. On a shared machine the processor's time tells more than the wall's.
@@ -178,7 +178,7 @@ class Bench:
         if way in self.engines:
             return self._play(way, repeat)
         if way == "generate":
-            return rates(*clocked(self._generate), len(self._first()))
+            return rates(*clocked(self._generate), len(self._some()))
         return rates(*clocked(self._offline()), len(self.asks))
 
     def _play(self, way: str, repeat: int) -> dict[str, float]:
@@ -228,13 +228,13 @@ class Bench:
 
         return work
 
-    def _first(self) -> list[Any]:
-        """The requests that `generate` is given: some blocks are enough to tell its speed."""
-        return self.asks[: max(32, 4 * self.count)]
+    def _some(self) -> list[Any]:
+        """The requests that `generate` is given: every few of them are enough to tell its speed."""
+        return self.asks[:: max(1, len(self.asks) // max(32, 4 * self.count))]
 
     def _generate(self) -> int:
         """Transformers' own loop, padded on the left, over blocks of as many requests as play at once."""
-        prompts = [ask.prompt for ask in self._first()]
+        prompts = [ask.prompt for ask in self._some()]
         return sum(self._block(prompts[i : i + self.count]) for i in range(0, len(prompts), self.count))
 
     def _block(self, prompts: Sequence[tuple[int, ...]]) -> int:
