@@ -88,11 +88,16 @@ def train(
 
 def _show_plan(config: dict[str, Any], settings: RunSettings) -> None:
     """The settings on standard output, and what memory they take beside it."""
+    from turnwise.agents.pretrained import ModelError
     from turnwise.algorithms.compose import dump_config
     from turnwise.algorithms.memory_plan import plans_of, require_room
 
     typer.echo(dump_config(config))
-    plans = plans_of(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    try:
+        plans = plans_of(settings, int(os.environ.get("WORLD_SIZE", "1")))
+    except ModelError as error:
+        typer.echo(f"memory is not planned: {error}", err=True)
+        return
     for plan in plans:
         for line in plan.lines():
             typer.echo(line, err=True)
