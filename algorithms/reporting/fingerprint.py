@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,22 @@ def contents(run_dir: Path) -> dict[str, Any]:
         "metrics": read_metrics(run_dir),
         "summary": json.loads((run_dir / "summary.json").read_text()),
         "evaluation": json.loads((run_dir / "evaluation.json").read_text()),
-        "state": load_checkpoint(folder),
+        "state": _whole(load_checkpoint(folder)),
         "weights": hashlib.sha256((folder / "model/model.safetensors").read_bytes()).hexdigest(),
     }
     plain: dict[str, Any] = _timeless(found)
     return plain
+
+
+def _whole(state: dict[str, Any]) -> dict[str, Any]:
+    """The state with the learner's parts put together, where several ranks have saved them."""
+    if not isinstance(state["learner"], Path):
+        return state
+    from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+
+    with tempfile.TemporaryDirectory() as folder:
+        dcp_to_torch_save(state["learner"], Path(folder) / "learner.pt")
+        return state | {"learner": torch.load(Path(folder) / "learner.pt", weights_only=False)}
 
 
 def difference(mine: Any, theirs: Any, tolerance: float = 0.0, apart_from: frozenset[str] = frozenset()) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.util import find_spec
 
@@ -13,6 +14,11 @@ NEEDED = ("typer", "rich", "hydra", "torch", "transformers", "safetensors")
 
 CHATTY = ("torchao", "torch.utils._pytree")
 """What transformers imports where torchao is installed warns of kernels for other GPUs than this machine has."""
+
+
+STOPPED = (130, 143)
+"""Exit codes of a run that Ctrl-C or SIGTERM stopped. All that there is to save is saved: no thread that still waits
+for a game may hold the process up."""
 
 
 def main() -> None:
@@ -28,7 +34,14 @@ def main() -> None:
 
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code in STOPPED:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(int(ended.code))
+        raise
 
 
 def _installed(name: str) -> bool:
