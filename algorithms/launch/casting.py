@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from turnwise.agents.plan import Plan
 from turnwise.algorithms.launch.actor import Performer
 from turnwise.algorithms.launch.cluster import actor_class, seat
-from turnwise.algorithms.launch.parcel import Packed, pack_model, pack_weights
+from turnwise.algorithms.launch.parcel import pack_model, pack_weights
 from turnwise.algorithms.launch.player import Agenda, RemotePlayer
 from turnwise.algorithms.launch.task import Task
 from turnwise.algorithms.launch.troupe import Troupe
@@ -25,6 +28,8 @@ def troupe_of(settings: RunSettings, group: Any, say: Callable[[str], None], che
     import ray
 
     launcher, recipe = settings.launcher, settings.algorithm
+    wanted = {"bfloat16": True, "auto": launcher.engine_gpus > 0, "float32": False}[settings.engine.dtype]
+    dtype = torch.bfloat16 if wanted and settings.engine.name == "vllm" else None
 
     def cast(stage: Stage, plans: Callable[[int, int], list[Plan]], world: World) -> Player:
         agenda = Agenda(
@@ -33,9 +38,15 @@ def troupe_of(settings: RunSettings, group: Any, say: Callable[[str], None], che
             parts=parts_of(settings),
             steps=settings.steps if settings.token_budget is None else None,
         )
-        frozen = Frozen(stage.rollout.agents, ray.put)
+        frozen = Frozen(stage.rollout.agents, lambda weights: ray.put(pack_weights(weights)))
         return RemotePlayer(
-            launcher, agenda, lambda: _start(settings, stage, group, say), ray.put, world, check, frozen.of
+            launcher,
+            agenda,
+            lambda: _start(settings, stage, group, say),
+            lambda weights: ray.put(pack_weights(weights, dtype)),
+            world,
+            check,
+            frozen.of,
         )
 
     return cast
@@ -44,7 +55,7 @@ def troupe_of(settings: RunSettings, group: Any, say: Callable[[str], None], che
 class Frozen:
     """The weights of the learner's earlier selves, each put where actors find them once."""
 
-    def __init__(self, agents: Mapping[str, Any], put: Callable[[Packed], Any]) -> None:
+    def __init__(self, agents: Mapping[str, Any], put: Callable[[Iterable[tuple[str, Tensor]]], Any]) -> None:
         """`agents`: everybody who may sit at a table."""
         self._agents, self._put = agents, put
         self._known: dict[str, Any] = {}
@@ -56,7 +67,7 @@ class Frozen:
         here = {name: self._agents[name].engine for name in names if hasattr(self._agents[name], "engine")}
         self._known = {name: found for name, found in self._known.items() if name in self._agents}
         for name in here.keys() - self._known.keys():
-            self._known[name] = self._put(pack_weights(here[name].model.named_parameters()))
+            self._known[name] = self._put(here[name].model.named_parameters())
         return dict(self._known)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -173,8 +174,8 @@ class Company:
             actor.train.remote(self._group, address, self._again): rank for rank, actor in enumerate(self._actors)
         }
         ended: Ended | None = None
-        told = False
-        while self._runs:
+        told, until = False, math.inf
+        while self._runs and time.monotonic() < until:
             if stop.signum and not told:
                 told = True
                 for actor in self._actors:
@@ -182,7 +183,8 @@ class Company:
             for reference in self._done():
                 rank = self._runs.pop(reference)
                 found = self._result(reference, rank)
-                ended = found if rank == 0 else ended
+                if rank == 0:  # which has written everything: the others have only to take leave
+                    ended, until = found, time.monotonic() + _ANSWER_S
             self._pass_on(observe, say)
         assert ended is not None  # rank 0 was one of them
         if ended.summary is None:

@@ -18,12 +18,15 @@ Packed = dict[str, tuple[Any, str, tuple[int, ...]]]
 """Name of a weight -> (its bytes as a NumPy array, dtype, shape): readers on one machine share the bytes."""
 
 
-def pack_weights(weights: Iterable[tuple[str, Tensor]]) -> Packed:
-    """Weights from any device as bytes."""
+def pack_weights(weights: Iterable[tuple[str, Tensor]], dtype: torch.dtype | None = None) -> Packed:
+    """Weights from any device as bytes, which may be the tensors' own: to be passed on before those change.
+
+    dtype: of those who will use them, where they round the weights to it anyway.
+    """
     packed: Packed = {}
     for name, tensor in weights:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        packed[name] = (flat.view(torch.uint8).numpy().copy(), str(tensor.dtype).removeprefix("torch."), tensor.shape)
+        flat = tensor.detach().to("cpu", dtype).contiguous().reshape(-1)
+        packed[name] = (flat.view(torch.uint8).numpy(), str(flat.dtype).removeprefix("torch."), tuple(tensor.shape))
     return packed
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from turnwise.agents.engine import Weights
 from turnwise.agents.plan import Plan
-from turnwise.algorithms.launch.parcel import Packed, pack_weights
 from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.launch.task import Task, task_from_dict, tasks_of
 from turnwise.algorithms.launch.troupe import Issue, Job, Troupe
@@ -71,12 +72,12 @@ class RemotePlayer:
         settings: LauncherSettings,
         agenda: Agenda,
         troupe: Callable[[], Troupe],
-        put: Callable[[Packed], Any],
+        put: Callable[[Iterable[tuple[str, Tensor]]], Any],
         world: World,
         check: Callable[[], None],
         frozen: Callable[[Task], dict[str, Any]] = lambda task: {},
     ) -> None:
-        """`troupe`: starts one. `put`: packed weights -> a reference. `check`: raises where the run is to stop.
+        """`troupe`: starts one. `put`: weights -> a reference. `check`: raises where the run is to stop.
         `frozen`: see `Job`.
 
         Every rank of the world has a player; the first one's does the work, and tells the others.
@@ -159,7 +160,7 @@ class RemotePlayer:
         if not self._world.is_first:
             deque(weights(), maxlen=0)  # all ranks gather them
             return
-        self._issue = Issue(self._put(pack_weights(weights())), version)
+        self._issue = Issue(self._put(weights()), version)
         if self._troupe is not None:
             self._troupe.renew(self._issue, at_once=not self._in_order)
 
