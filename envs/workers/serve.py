@@ -30,9 +30,9 @@ def main(requests_fd: int, lifeline_fd: int) -> None:
     while True:
         try:
             request = pickle.loads(connection.recv_bytes())
-        except (EOFError, OSError):
+            connection.send_bytes(_pack(server.answer(request)))
+        except (EOFError, OSError):  # of the connection: whatever a game raises is an answer
             return
-        connection.send_bytes(_pack(server.answer(request)))
 
 
 def _die_with_parent(lifeline_fd: int) -> None:
