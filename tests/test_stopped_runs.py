@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,37 @@ def test_a_stopped_run_saves_its_last_step_and_ends_as_one_left_alone(
     assert (run / "ledger.jsonl").read_bytes() == (undisturbed / "ledger.jsonl").read_bytes()
     assert check_ledger(run, games_per_step=16) == {"steps": 12, "planned": 192, "trained": 192, "dropped": 0}
     assert not list(run.rglob("*.tmp"))
+
+
+HANGING = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from turnwise.envs.registry import GAMES
+from turnwise.envs.spec import GameSpec
+GAMES["Lab-LLM"] = GameSpec(id="Lab-LLM", entry_point="worker_games:Lab", slow=True)
+from turnwise.__main__ import main
+main()
+"""
+HANGS_S = 60.0
+
+
+def test_a_game_that_hangs_in_a_worker_does_not_hold_the_end_up(small_run: tuple[str, ...], tmp_path: Path) -> None:
+    """Of ten games that are played at random some do, for a minute each; their deadline is later still."""
+    games = Path(__file__).parent / "envs/workers"
+    hanging = ("env=by_id", "env.id=Lab-LLM", "+env.kwargs={deadline_s:600}", "evaluation.games=2")
+    words = ("train", *small_run, *hanging, f"run_dir={tmp_path / 'run'}")
+    command = [sys.executable, "-u", "-c", HANGING, str(games), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        while "scripted games" not in (line := run.stdout.readline()):
+            assert line, run.communicate(timeout=HANGS_S)[1]
+        time.sleep(2.0)  # until it waits for them
+        before = time.monotonic()
+        run.terminate()
+        _, told = run.communicate(timeout=2 * HANGS_S)
+    assert run.returncode == SIGTERM
+    assert "turnwise: stopped (a run goes on with turnwise train --resume RUN)" in told.splitlines()
+    assert time.monotonic() - before < HANGS_S - 2.0
 
 
 def require_told(told: list[str], step: int | None, run: Path) -> None:
