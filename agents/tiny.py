@@ -23,7 +23,7 @@ class TinyModel:
     hidden: int = 64
     heads: int = 4
     head_dim: int | None = None
-    """Width of a head; None: hidden / heads. Many serving engines want 64 or 128."""
+    """Width of a head; None: hidden / heads, under engine vllm at least 32. Other serving engines want 64 or 128."""
     intermediate: int = 128
     vocabulary: int = 512
     """Most entries of the tokenizer, 256 of them single bytes; never fewer than 300."""

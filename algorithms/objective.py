@@ -142,7 +142,7 @@ def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> Correcti
 def mismatch(logprobs: Tensor, batch: Batch) -> Tensor:
     """k3 estimate of KL(sampler || policy) at each of the policy's own tokens that are trained, [n] nats."""
     mask = _apart(batch)[0]
-    return sampled_kl(batch.sampled_logprobs[mask], logprobs.detach()[mask])
+    return sampled_kl(batch.sampled_logprobs[mask].double(), logprobs.detach()[mask].double())
 
 
 def worst_thousandth(gaps: Tensor) -> float:

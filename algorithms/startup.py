@@ -20,7 +20,7 @@ from turnwise.agents.precision import computing_in
 from turnwise.agents.pretrained import load_pretrained, pick_device, pick_dtype
 from turnwise.agents.rollout import Agent
 from turnwise.agents.scripted import scripted_agent
-from turnwise.agents.tiny import build_model, build_tokenizer
+from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
 from turnwise.agents.vllm.start import start_vllm
 from turnwise.algorithms.checkpoint import weights_of
 from turnwise.algorithms.games import arms_of
@@ -61,7 +61,7 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
         episodes = scripted_games(sft, [(arm.id, arm.kwargs) for arm in arms], settings.seed)
     if settings.model.path is None:
         tokenizer = build_tokenizer(spoken_texts(episodes), settings.model.tiny.vocabulary)
-        model = build_model(settings.model.tiny, tokenizer, settings.seed).to(device)
+        model = build_model(_sizes(settings), tokenizer, settings.seed).to(device)
         say(f"built a model of {sum(p.numel() for p in model.parameters()):,} parameters")
     else:
         model, tokenizer = _load(settings, settings.model.path)
@@ -73,6 +73,14 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
         loss = warm_start(model, context, episodes, sft, seed=settings.seed)
         say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
     return _dressed(settings, model, tokenizer, context)
+
+
+def _sizes(settings: RunSettings) -> TinyModel:
+    """Of the tiny model: where vLLM samples and nothing else is said, its heads are as wide as vLLM wants them."""
+    tiny = settings.model.tiny
+    if settings.engine.name != "vllm" or tiny.head_dim is not None:
+        return tiny
+    return replace(tiny, head_dim=max(32, tiny.hidden // tiny.heads))
 
 
 def too_long(episodes: Sequence[Episode], context: ChatContext, most: int) -> Iterator[str]:
