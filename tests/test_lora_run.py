@@ -68,7 +68,14 @@ def test_a_checkpoint_holds_a_plain_model_and_the_adapters(lora_run: Path) -> No
 
 def test_it_can_be_begun_from(lora_run: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
     """As from any other model; fresh adapters stand on what has been merged."""
-    words = ("env=kuhn_poker", f"model={lora_run}", "model.lora.rank=4", "steps=1", "games_per_step=8")
+    words = (
+        "env=kuhn_poker",
+        f"model={lora_run}",
+        "model.lora.rank=4",
+        "steps=1",
+        "games_per_step=8",
+        "agent.sampling.max_tokens=8",
+    )
     run = tmp_path / "next"
     done = command("train", *words, "evaluation.final_games=20", "engine.device=cpu", f"run_dir={run}")
     assert done.exit_code == 0, done.output
