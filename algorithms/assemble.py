@@ -38,11 +38,6 @@ def make_learner(settings: RunSettings, policy: Policy, world: World = ALONE) ->
     )
     if isinstance(policy.engine, LocalEngine):
         policy.engine.shares_model = learner.shares_model
-    elif settings.agent.opponent == "league" and not learner.shares_model:
-        raise ValueError(
-            "the league's snapshots are copies of the model that this process samples from: with several learners, or "
-            f"offload, choose engine=local instead of {settings.engine.name}, or another agent.opponent"
-        )
     return learner
 
 

@@ -69,6 +69,8 @@ class Providers:
 
     def ground(self, rollout: Rollout, seed: int, fresh: Callable[[int], list[Plan]]) -> Ground:
         """What the recipe's way of sampling plays on in one step."""
+        if self._learner is not None and self._recipe.explore != "independent":
+            self._learner.fill_reported()  # for what it says alone
         return Ground(
             rollout=rollout,
             learner=self._name,

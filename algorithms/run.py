@@ -165,6 +165,8 @@ class Run:
             self.player.load_weights(self.learner.weights, self.learner.updates)
             times.append(time.perf_counter())
             accounts = self._count(played)
+            if self.settings.agent.opponent == "league":
+                self.learner.fill_reported()  # snapshots are copies of what this process holds
             matched = self.matchmaker.after_step(self.steps_done, played.episodes, judged)
             self.pending = record = {
                 **self._counts(),
