@@ -76,7 +76,7 @@ def turnwise(desk: Desk, words: Sequence[str]) -> None:
 def smaller(desk: Desk, words: Sequence[str]) -> list[str]:
     """The same command with settings appended that make it quick."""
     if words[0] in ("train", "sft") and "--resume" not in words:
-        if any(word.startswith(("experiment=", "model=Qwen")) for word in words):
+        if any(word.startswith(("experiment=", "model=Qwen", "launcher=", "engine=vllm")) for word in words):
             return [*words, "--dry-run"]
         return [*words, *desk.small, "steps=4", "evaluation.games=4", "evaluation.final_games=4"]
     return [*words, "--games", "20"] if words[0] == "eval" else list(words)
@@ -98,6 +98,25 @@ def python(desk: Desk, words: Sequence[str]) -> None:
         desk.start(sys.executable, str(ROOT / words[1]), *words[2:])
     else:
         desk.start(sys.executable, words[1], *smaller(desk, words[2:]))
+
+
+def torchrun(desk: Desk, words: Sequence[str]) -> None:
+    """The settings of the run that the ranks would train."""
+    assert words[1:5] == ["--nproc-per-node", words[2], "-m", "turnwise"]
+    turnwise(desk, [*words[4:], "--dry-run"])
+
+
+def ray(desk: Desk, words: Sequence[str]) -> None:
+    """Whether Ray knows the options."""
+    known = desk.start("ray", words[1], "--help")
+    assert [word for word in words[2:] if word.partition("=")[0] not in known] == []
+
+
+def gpu_script(desk: Desk, words: Sequence[str]) -> None:
+    """Whether the script knows the options."""
+    path = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run([words[0], "--help"], cwd=ROOT, env=path, capture_output=True, text=True, timeout=300)
+    assert [word for word in words if word.startswith("--") and word not in done.stdout] == []
 
 
 def make(desk: Desk, words: Sequence[str]) -> None:
@@ -126,6 +145,10 @@ def sudo(desk: Desk, words: Sequence[str]) -> None:
 RULES: dict[str, Callable[[Desk, Sequence[str]], None]] = {
     "turnwise": turnwise,
     "python": python,
+    ".venv-vllm/bin/python": python,
+    "benchmarks/gpu/run.sh": gpu_script,
+    "torchrun": torchrun,
+    "ray": ray,
     "make": make,
     "pip": pip,
     "sudo": sudo,
@@ -142,6 +165,7 @@ def test_blocks_run_as_printed(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any], small_run: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # a model of the hub is only looked at
     desk = Desk(tmp_path, small_run, command)
     for language, text in blocks(page):
         assert language in ("python", "bash"), (
