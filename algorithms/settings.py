@@ -217,6 +217,8 @@ class RunSettings:
                 "or engine=vllm"
             )
         _require_comparable(self.agent.sampling, self.algorithm)
+        if self.engine.name == "vllm":
+            _require_own_words(self.engine.vllm, self.algorithm)
         if self.games_per_step % self.algorithm.group_size:
             raise ValueError(
                 f"games_per_step is a multiple of algorithm.group_size: got {self.games_per_step} and "
@@ -296,4 +298,18 @@ def _require_comparable(sampling: Sampling, algorithm: AlgorithmSettings) -> Non
         raise ValueError(
             f"with agent.sampling.top_p={sampling.top_p:g} the sampler's log-probs are of another distribution than "
             "the trainer's; set algorithm.optimisation.old_logprobs=trainer, or top_p to 1"
+        )
+
+
+def _require_own_words(vllm: VllmSettings, algorithm: AlgorithmSettings) -> None:
+    """What vLLM samples is to be what the trained weights say."""
+    if vllm.lora is not None:
+        raise ValueError(
+            f"engine.vllm.lora={vllm.lora} would sample with other weights than those that are trained: leave it null "
+            "and train adapters with model.lora.rank"
+        )
+    if vllm.grammar and algorithm.optimisation.old_logprobs == "sampler":
+        raise ValueError(
+            "with engine.vllm.grammar=true the sampler's log-probs are those of a distribution without illegal moves, "
+            "not the trainer's; set algorithm.optimisation.old_logprobs=trainer, or grammar to false"
         )

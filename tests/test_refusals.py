@@ -76,6 +76,20 @@ SETTINGS = [
     (("algorithm=pav", "algorithm.explore_settings.prover=opponent"), "random, first_legal, optimal, expert, mcts"),
     (("algorithm=pav", "algorithm.explore_settings.prover=optimal"), "optimal play is known for"),
     (("algorithm=hpt", "algorithm.explore_settings.teacher=export"), "did you mean 'expert'?"),
+    # vLLM
+    (("engine=vllm", "engine.vllm.in_flight=abort"), "vllm.in_flight is one of drain, continue"),
+    (("engine=vllm", "engine.vllm.gpu_memory_utilization=1.5"), "gpu_memory_utilization lies in (0, 1]: got 1.5"),
+    (("engine=vllm", "engine.vllm.kv_cache_gb=0"), "vllm.kv_cache_gb is a finite number above 0: got 0"),
+    (("engine=vllm", "engine.vllm.deadline_s=inf"), "vllm.deadline_s is a finite number above 0: got inf"),
+    (("engine=vllm", "engine.vllm.tensor_parallel=0"), "vllm.tensor_parallel is at least 1: got 0"),
+    (
+        ("engine=vllm", "engine.vllm.lora=/some/adapter"),
+        "would sample with other weights than those that are trained",
+    ),
+    (
+        ("engine=vllm", "engine.vllm.grammar=true", "algorithm=reinforce"),
+        "a distribution without illegal moves, not the trainer's; set algorithm.optimisation.old_logprobs=trainer",
+    ),
     (("algorithm=sec", "env=kuhn_poker"), "a curriculum chooses between games or levels: got KuhnPoker-LLM alone"),
 ]
 """Settings of a run on the chain of look-ups -> what is said of them."""
