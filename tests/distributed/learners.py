@@ -18,12 +18,14 @@ import torch
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.lora import LoraSettings
+from turnwise.agents.precision import computing_in
 from turnwise.agents.tiny import TinyModel, build_model
 from turnwise.algorithms.annotate import examine
 from turnwise.algorithms.answers import Question, answer_logprobs
 from turnwise.algorithms.batch import Batch, Sample, pack_samples
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.policy import within
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.shards import save_shards
 from turnwise.algorithms.world import ALONE, World, world_of_torchrun
@@ -128,6 +130,15 @@ def case(world: World, settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def halves(world: World) -> dict[str, Any]:
+    """Products in bfloat16: what is trained and added up stays float32."""
+    with computing_in(torch.bfloat16, torch.device("cpu")):
+        found = case(world, {"optimisation": Optimisation(**TRAINER)})
+        learner = new_learner(world, optimisation=Optimisation(**TRAINER))
+        scored = within(learner.model, lambda: str(learner.model.lm_head.weight.dtype))
+    return found | {"computed": scored, "kept": str(next(learner.model.parameters()).dtype)}
+
+
 def judged(world: World) -> dict[str, Any]:
     """What the weights say of episodes, scored by both."""
     settings = CASES["shared critic"] | {"optimisation": Optimisation(**TRAINER, micro_batch_tokens=24)}
@@ -210,7 +221,12 @@ def main(folder: Path) -> None:
     with torch.compiler.set_stance("force_eager"):  # torchao compiles its step, for half a minute
         report: dict[str, Any] = {"8-bit moments": eight_bits(world, folder)}
     report |= {name: case(world, settings) for name, settings in CASES.items()}
-    report |= {"judged": judged(world), "broken": broken(world), "resumed": resumed(world, folder)}
+    report |= {
+        "bfloat16": halves(world),
+        "judged": judged(world),
+        "broken": broken(world),
+        "resumed": resumed(world, folder),
+    }
     world.close()
     (folder / f"rank-{world.rank}.json").write_text(json.dumps(report))
 

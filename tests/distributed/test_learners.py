@@ -52,6 +52,14 @@ def test_two_ranks_learn_what_one_process_learns(name: str, reports: list[dict[s
     assert len(set(reports[0][name]["losses"])) == learners.STEPS
 
 
+def test_half_precision_keeps_whole_weights(reports: list[dict[str, Any]]) -> None:
+    """Two ranks round otherwise than one: their layers hand bfloat16 on, one process's float32."""
+    for report in reports:
+        found = report["bfloat16"]
+        assert (found["computed"], found["kept"]) == ("torch.bfloat16", "torch.float32")
+        assert 0.0 < found["first_loss_apart"] < 0.05
+
+
 def test_episodes_are_scored_alike(reports: list[dict[str, Any]]) -> None:
     for report in reports:
         found = report["judged"]
