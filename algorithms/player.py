@@ -130,6 +130,9 @@ class LocalPlayer:
         part = self._stage.perform(
             step, mine, lambda attempt: share_of(self._plans(step, attempt), world.rank, world.size)
         )
+        rest = getattr(self._stage.policy.engine, "sleep", None)
+        if rest is not None:  # the update needs the memory; whatever is asked of the engine next wakes it
+            rest()
         return require_some(merged(world.gather(part, f"the episodes of step {step}")), step)
 
     def load_weights(self, weights: Weights, version: int) -> None:

@@ -159,6 +159,8 @@ class Running:
 
     def wake(self) -> None:
         if self._asleep:
+            if not self.on_cpu:
+                torch.cuda.empty_cache()  # what the trainer holds back and does not use
             self._call(self._llm.wake_up, "wake up")
             self._asleep = False
 
