@@ -118,10 +118,10 @@ ALONE = World()
 """One process."""
 
 
-def world_of_torchrun() -> World:
+def world_of_torchrun(deadline_s: float = DEADLINE_S) -> World:
     """The world that torchrun's environment variables describe; `ALONE` where there are none."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    return World(int(os.environ.get("RANK", "0")), size) if size > 1 else ALONE
+    return World(int(os.environ.get("RANK", "0")), size, deadline_s) if size > 1 else ALONE
 
 
 def local_rank() -> int:

@@ -70,7 +70,7 @@ class Learning:
         cast = troupe_of(settings, group, say, self._check) if launcher.engines else LocalPlayer
         if launcher.engines:  # what samples here is for evaluation only
             settings = replace(settings, engine=replace(settings.engine, name="local"))
-        world = World(self._rank, launcher.learners)
+        world = World(self._rank, launcher.learners, launcher.ranks_timeout_s)
         world.open(pick_device(settings.engine.device), address)
         try:
             found = train(

@@ -50,6 +50,8 @@ class LauncherSettings:
     """Seconds until machines, actors and their models have to be there."""
     play_timeout_s: float = 3600.0
     """Seconds until an engine has to be done with what it was handed."""
+    ranks_timeout_s: float = 1800.0
+    """Seconds that ranks which train together wait for one of them, for the first one's evaluations too."""
     restarts: int = 3
     """Times that an engine, or the group of learners, is started again within `restart_window_s`."""
     restart_window_s: float = 3600.0
@@ -63,7 +65,14 @@ class LauncherSettings:
             require_between(f"launcher.{name}", getattr(self, name), least)
         for name in ("engine_gpus", "learner_gpus", "patience_s"):
             require_between(f"launcher.{name}", getattr(self, name), 0.0)
-        for name in ("engine_cpus", "learner_cpus", "start_timeout_s", "play_timeout_s", "restart_window_s"):
+        for name in (
+            "engine_cpus",
+            "learner_cpus",
+            "start_timeout_s",
+            "play_timeout_s",
+            "ranks_timeout_s",
+            "restart_window_s",
+        ):
             require_between(f"launcher.{name}", getattr(self, name), 0.0, open_low=True)
         require_between("launcher.restarts", self.restarts, 0)
         if self.mode != "sync" and not self.engines:

@@ -18,7 +18,7 @@ from turnwise.algorithms.world import World, world_of_torchrun
 @contextmanager
 def meeting(settings: RunSettings) -> Iterator[World]:
     """The ranks that torchrun started, or this process alone."""
-    world = world_of_torchrun()
+    world = world_of_torchrun(settings.launcher.ranks_timeout_s)
     if settings.launcher.name == "ray" and world.size > 1:
         raise ValueError("launcher=ray starts its learners itself: leave out torchrun, and set launcher.learners")
     world.open(pick_device(settings.engine.device))
