@@ -87,6 +87,8 @@ class World:
         """Meet the others. address: `tcp://HOST:PORT` of rank 0; None: as torchrun says in the environment."""
         if self.size == 1:
             return
+        if device.type == "cuda" and device.index is None:
+            torch.cuda.set_device(local_rank())
         timeout = timedelta(seconds=self.deadline_s)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         with self.waiting("all ranks to start"):
