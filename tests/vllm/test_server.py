@@ -28,6 +28,7 @@ from turnwise.agents.local import LocalEngine
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import Sampling
 from turnwise.agents.tiny import save_model
+from turnwise.algorithms.reporting.runlog import read_metrics
 from turnwise.envs.talk.form_judge import Transcript
 from turnwise.envs.talk.judging import ask_judge
 from turnwise.envs.talk.speech import spoken
@@ -141,6 +142,14 @@ def start(root: str, context: ChatContext, model: Any) -> Iterator[Start]:
         engine.close()
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what the server is about to do."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def counter(root: str, name: str) -> float:
     """A figure that the server counts."""
     with urllib.request.urlopen(f"{root}/metrics", timeout=30) as page:
@@ -210,30 +219,25 @@ def test_a_text_ends_a_reply_where_it_began_before_too(start: Start, prompts: Pr
     assert (cut.ids, cut.logprobs, cut.finished) == (rest.ids[:1], rest.logprobs[:1], True)
 
 
-def test_replies_come_one_by_one_and_what_is_withdrawn_is_sampled_no_further(
-    start: Start, root: str, prompts: Prompts
-) -> None:
-    engine = start(extra={"stop_token_ids": []})  # it goes on to the limit
+def test_what_is_withdrawn_is_sampled_no_further(start: Start, root: str, prompts: Prompts) -> None:
+    engine = start(extra={"stop_token_ids": []})  # each goes on to its limit
     before = counter(root, "vllm:generation_tokens_total")
-    long, short = engine.submit(
-        [Ask(prompts[0], 0, Sampling(max_tokens=450)), Ask(prompts[1], 1, Sampling(max_tokens=2))]
-    )
-    ((number, completion),) = engine.receive(60)
-    assert isinstance(completion, Completion)
-    assert (number, len(completion.ids)) == (short, 2)
-    engine.withdraw([long, 1234])
-    end = time.monotonic() + 60
-    while counter(root, "vllm:num_requests_running") and time.monotonic() < end:
-        time.sleep(0.05)
-    assert counter(root, "vllm:num_requests_running") == 0
-    assert counter(root, "vllm:generation_tokens_total") - before < 452
+    numbers = engine.submit([Ask(prompt, seed, Sampling(max_tokens=440)) for seed in range(5) for prompt in prompts])
+    until(lambda: counter(root, "vllm:num_requests_running") > 0)
+    engine.withdraw([*numbers, 1234])
+    until(lambda: counter(root, "vllm:num_requests_running") == 0)
+    assert counter(root, "vllm:generation_tokens_total") - before < 60 * 440
     assert engine.receive(0.01) == []
+    (number,) = engine.submit([Ask(prompts[0], 0, Sampling(max_tokens=2))])
+    ((found, completion),) = engine.receive(60)
+    assert isinstance(completion, Completion)
+    assert (found, len(completion.ids)) == (number, 2)
 
 
 def test_a_request_that_the_server_refuses_fails_alone(start: Start, prompts: Prompts) -> None:
     engine = start()
     good, bad = engine.submit(
-        [Ask(prompts[0], 0, Sampling(max_tokens=2)), Ask(prompts[0] * 90, 0, Sampling(max_tokens=2))]
+        [Ask(prompts[0], 0, Sampling(max_tokens=2)), Ask(prompts[0] * 120, 0, Sampling(max_tokens=2))]
     )
     found: dict[int, Completion | AgentFailure] = {}
     while len(found) < 2:
@@ -311,7 +315,7 @@ def test_log_probs_of_another_distribution_are_no_start_for_training(serve: Serv
     settings = ApiSettings(model="tiny", base_url=f"{serve()}/v1", deadline_s=60.0)
     for sampling in (Sampling(temperature=0.7), Sampling(top_p=0.9)):
         with pytest.raises(ValueError, match="start it with --logprobs-mode processed_logprobs, or set"):
-            start_api_engine(settings, context, sampling, weights=lambda: [])
+            start_api_engine(settings, context, sampling, weights=list)
     start_api_engine(settings, context, Sampling(temperature=0.7)).close()  # to be evaluated alone
     elsewhere = ApiSettings(model="other", base_url=settings.base_url)
     with pytest.raises(ValueError, match="status 404, The model `other` does not exist"):
@@ -319,31 +323,27 @@ def test_log_probs_of_another_distribution_are_no_start_for_training(serve: Serv
 
 
 def test_a_policy_is_trained_and_evaluated_through_a_server(
-    start: Start, root: str, folder: Path, tmp_path: Path
+    start: Start, root: str, folder: Path, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
-    from typer.testing import CliRunner
-
-    from turnwise.cli import app
-
     run = tmp_path / "run"
-    server = ("engine=openai", "engine.api.model=tiny", f"engine.api.base_url={root}/v1")
-    game = ("env=kuhn_poker", f"model={folder}", "env.kwargs.prompt=compact", "env.invalid=random_legal")
-    limits = ("agent.sampling.max_tokens=6", "agent.context.max_context=256", "engine.device=cpu")
+    given = (
+        *("engine=openai", "engine.api.model=tiny", f"engine.api.base_url={root}/v1", "engine.device=cpu"),
+        *("env=kuhn_poker", "env.kwargs.prompt=compact", "env.invalid=random_legal"),
+        *("agent.sampling.max_tokens=6", "agent.context.max_context=256"),
+    )
     sizes = ("steps=3", "games_per_step=16", "evaluation.final_games=4", "evaluation.games=4", "tensorboard=false")
-    training = ("algorithm.optimisation.learning_rate=0.001", "checkpoint_every=10", f"run_dir={run}")
     try:
-        result = CliRunner().invoke(app, ["train", *server, *game, *limits, *sizes, *training])
-        assert result.exit_code == 0, result.output
-        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        mismatch = [record["train"]["mismatch_kl"] for record in records if "train" in record]
-        assert len(mismatch) == 3
-        assert max(map(abs, mismatch)) < 1e-6
-        words = ["eval", str(folder), *server, *game[0:1], *game[2:], *limits, "--games", "4", "--json"]
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == 0, result.output
-        assert json.loads(result.stdout)["win_rates"][0]["failed"] == 0
+        rate = "algorithm.optimisation.learning_rate=0.001"
+        done = command("train", *given, *sizes, rate, f"model={folder}", f"run_dir={run}")
+        assert done.exit_code == 0, done.output
+        records = [record for record in read_metrics(run) if record["step"]]
+        assert len(records) == 3
+        assert max(record["mismatch_kl"] for record in records) < 1e-9  # one update behind, it would be 1e-5 and more
+        done = command("eval", folder, *given, "--games", 4, "--json")
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["win_rates"][0]["failed"] == 0
     finally:
-        start().weight_version = 1  # it puts the weights back
+        start().weight_version = 1  # so that the weights are put back
 
 
 # --- agents ----------------------------------------------------------------------------------------------------------
@@ -392,7 +392,8 @@ def test_the_chat_s_greedy_reply_is_the_token_engine_s(
     asked = request("Your card: King. check or bet?")
     (reply,) = agent(temperature=0.0).act([asked])
     (found,) = start().generate([context.opening(asked.messages)], [0], GREEDY)
-    assert reply.text.strip() == context.decode(found.ids).strip()
+    assert len(reply.text) > 3
+    assert context.decode(found.ids).startswith(reply.text)  # it leaves out the bytes of half a character
 
 
 class WithTools:
@@ -410,7 +411,8 @@ FORCED = {"openai": "required", "anthropic": {"type": "any", "disable_parallel_t
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_tools_are_called_and_their_responses_read(agent: Callable[..., ApiAgent], provider: str) -> None:
-    asked = agent(provider, native_tools=True, max_tokens=200, extra={"tool_choice": FORCED[provider]})
+    evenly = {"temperature": 2.0, "max_tokens": 400}  # else this model goes on with blanks where JSON allows them
+    asked = agent(provider, native_tools=True, extra={"tool_choice": FORCED[provider]}, **evenly)
     calls = [
         f'<tool_call>{{"arguments": {{"word": "{word}"}}, "name": "look_up"}}</tool_call>' for word in ("ada", "ben")
     ]
@@ -435,7 +437,8 @@ def test_an_agent_judges_a_debate(agent: Callable[..., ApiAgent]) -> None:
 def test_an_agent_sits_at_a_table(agent: Callable[..., ApiAgent]) -> None:
     opponent = agent(extra={"structured_outputs": {"choice": ["[check]", "[bet]", "[call]", "[fold]"]}})
     seats = {"player_0": "them", "player_1": "them"}
-    plans = [Plan(id=f"{n}", env_id="KuhnPoker-LLM", seed=n, seats=seats) for n in range(8)]
+    kwargs = {"prompt": "compact"}
+    plans = [Plan(id=f"{n}", env_id="KuhnPoker-LLM", env_kwargs=kwargs, seed=n, seats=seats) for n in range(8)]
     episodes = Rollout({"them": opponent}, invalid="random_legal").collect(plans)
     assert [episode.status for episode in episodes] == ["ok"] * 8
     assert sum(episode.returns["player_0"] + episode.returns["player_1"] for episode in episodes) == 0
