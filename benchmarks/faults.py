@@ -247,7 +247,6 @@ FAULTS = (
         then="--resume says so, puts it aside and goes on from the one before it",
         inflict=damage_the_newest_checkpoint,
         expected=(-9, 0),
-        quick=True,
     ),
     Fault(
         name="the disk is full",
