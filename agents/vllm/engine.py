@@ -22,8 +22,8 @@ from turnwise.agents.vllm.llm import Running
 from turnwise.agents.vllm.settings import VllmSettings
 from turnwise.agents.vllm.unfinished import Unfinished
 
-COLDEST = 0.01
-"""Lowest temperature above 0 that vLLM samples at: it raises lower ones to it."""
+COLDEST, HOTTEST = 0.01, 2.0
+"""Temperatures above 0 that vLLM samples at: it raises lower ones, and refuses higher ones."""
 
 
 class VllmEngine:
@@ -140,9 +140,10 @@ class VllmEngine:
                 f"a prompt and its reply fit into agent.context.max_context={self.max_context} tokens: got "
                 f"{len(ask.prompt)} and max_tokens={ask.sampling.max_tokens}"
             )
-        if 0 < ask.sampling.temperature < COLDEST:
+        if ask.sampling.temperature and not COLDEST <= ask.sampling.temperature <= HOTTEST:
             raise ValueError(
-                f"vLLM samples at temperatures from {COLDEST}, or greedily at 0: got {ask.sampling.temperature}"
+                f"vLLM samples at agent.sampling.temperature from {COLDEST:g} to {HOTTEST:g}, or greedily at 0: got "
+                f"{ask.sampling.temperature:g}"
             )
 
     # Working

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Overdue
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,6 @@ class Running:
         """vLLM's worker is an object of this process: tensors are handed to it as they are."""
         self._outputs = getattr(client, "outputs_queue", None)
         self._adapter = _adapter(settings)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="turnwise-vllm")
         self._asleep = False
         self._engine.set_weight_version("0")
         if self._engine.model_config.get_vocab_size() > vocabulary:
@@ -71,13 +71,14 @@ class Running:
     # Requests
 
     def add(self, name: str, prompt: Sequence[int], parameters: Any) -> str:
-        """Hand in a request. Raises ValueError where vLLM takes no such prompt."""
+        """Hand in a request; returns vLLM's name of it. Raises ValueError where it takes no such prompt."""
         from vllm.inputs import TokensPrompt
 
         self.wake()
-        given: str = self._engine.add_request(
-            name, TokensPrompt(prompt_token_ids=[*prompt]), parameters, lora_request=self._adapter
-        )
+        with _death_told():
+            given: str = self._engine.add_request(
+                name, TokensPrompt(prompt_token_ids=[*prompt]), parameters, lora_request=self._adapter
+            )
         return given
 
     def step(self, timeout_s: float) -> list[Any]:
@@ -87,7 +88,7 @@ class Running:
         """
         if not self._engine.has_unfinished_requests() or not self._await_output(timeout_s):
             return []
-        with environ.undisturbed():
+        with environ.undisturbed(), _death_told():
             outputs: list[Any] = self._engine.step()
         return outputs
 
@@ -168,7 +169,6 @@ class Running:
         """Stop it and free what it holds."""
         with environ.undisturbed():
             self._engine.engine_core.shutdown()
-        self._thread.shutdown(wait=False)
 
     def _require_head_size(self) -> None:
         from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
@@ -189,17 +189,37 @@ class Running:
         """Do it; where another process has to answer, not for ever. Raises EngineDied."""
         if self._outputs is None:
             return call()
-        answer = self._thread.submit(call)
+        answer: Future[Any] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # whatever it is, it is raised to whoever waits
+                answer.set_exception(error)
+
+        # A daemon: where vLLM dies meanwhile, it waits for an answer for ever.
+        threading.Thread(target=ask, name="turnwise-vllm", daemon=True).start()
         deadline = time.monotonic() + self.settings.deadline_s
         while True:
             try:
-                return answer.result(timeout=_PEEK_S)
+                with _death_told():
+                    return answer.result(timeout=_PEEK_S)
             except Overdue:
                 self._require_life()
                 if time.monotonic() > deadline:
-                    raise EngineDied(
-                        f"vLLM was asked to {what} and has not answered in {self.settings.deadline_s} s"
-                    ) from None
+                    text = f"vLLM was asked to {what}: no answer in {self.settings.deadline_s:g} seconds"
+                    raise EngineDied(text) from None
+
+
+@contextmanager
+def _death_told() -> Iterator[None]:
+    """vLLM's own word for it is turned into ours."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    try:
+        yield
+    except EngineDeadError as error:
+        raise EngineDied(f"vLLM's process is gone: {error}") from error
 
 
 def _start(**arguments: Any) -> Any:

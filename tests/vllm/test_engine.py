@@ -192,7 +192,8 @@ def test_counters(engine: VllmEngine, prompts: Prompts) -> None:
     [
         ((), Sampling(), "at least one token"),
         ((3,) * 500, Sampling(max_tokens=64), "fit into agent.context.max_context=512 tokens: got 500"),
-        ((3, 4), Sampling(temperature=0.001), "temperatures from 0.01"),
+        ((3, 4), Sampling(temperature=0.001), "temperature from 0.01 to 2, or greedily at 0: got 0.001"),
+        ((3, 4), Sampling(temperature=2.5), "temperature from 0.01 to 2, or greedily at 0: got 2.5"),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(
