@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from turnwise.agents.api.usage import asked_by
 from turnwise.agents.engine import Weights
 from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Rollout
@@ -90,6 +91,8 @@ class Stage:
         """Play the plans of a step, or a part of them in whole groups. part: which one; its draws are its own."""
         engine, rollout = self.policy.engine, self.rollout
         sampled, answered, retried, seconds = engine.sampled, rollout.answered, rollout.retried, engine.clock.seconds
+        askers = [*rollout.agents.values(), engine]
+        asked = asked_by(askers)
         seed = derive_seed(self._seed, _EXPLORING, step, *([part] if part else []))
         planned = [plan.id for plan in plans]
 
@@ -102,7 +105,7 @@ class Stage:
         whole, dropped = whole_groups(episodes)
         return Played(
             episodes=whole,
-            metrics=metrics,
+            metrics=metrics | {name: value - asked.get(name, 0) for name, value in asked_by(askers).items()},
             planned=planned,
             dropped=with_unused(planned, whole, dropped),
             retried=rollout.retried - retried,

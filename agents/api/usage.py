@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,16 @@ class Usage:
     def to_dict(self) -> dict[str, float]:
         """Name -> number."""
         return dataclasses.asdict(self)
+
+
+def asked_by(parts: Iterable[object]) -> dict[str, float]:
+    """`api/NAME` -> sum of the counters of all agents and engines among these that ask servers; {} where none does."""
+    totals: Counter[str] = Counter()
+    for part in parts:
+        usage = getattr(part, "usage", None)
+        if isinstance(usage, Usage):
+            totals.update({f"api/{name}": value for name, value in usage.to_dict().items()})
+    return dict(totals)
 
 
 def _number(usage: Mapping[str, Any], name: str) -> int:

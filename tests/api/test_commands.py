@@ -11,6 +11,7 @@ import pytest
 from loopback_server import Answer, Seen, Server, chat
 
 from turnwise.algorithms.compose import compose, run_settings
+from turnwise.algorithms.reporting.runlog import read_metrics
 
 Command = Callable[..., Any]
 KEY = "sk-very-secret-0123456789"
@@ -84,7 +85,9 @@ def test_a_policy_is_trained_against_a_model_behind_an_api(
     given = (*words(server), "agent.opponent=openai:small", "agent.api.key_variable=MY_KEY")
     result = command("train", *small_run, *given, "steps=2", f"run_dir={run}")
     assert result.exit_code == 0, result.output
-    assert len(server.seen) >= 2 * 8
+    records = [record for record in read_metrics(run) if record["step"]]
+    assert sum(record["api/requests"] for record in records) == len(server.seen) >= 2 * 8
+    assert sum(record["api/cost"] for record in records) == pytest.approx(len(server.seen) * 10 * 2 / 1e6)
     assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
     for path in run.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
