@@ -26,8 +26,7 @@ SMALL = (
 RECIPES = {
     "spiral": ("algorithm=spiral",),
     "ppo": ("algorithm=ppo",),
-    "tis": ("algorithm=tis", "algorithm.optimisation.micro_batch_tokens=2000"),
-    "lora": ("algorithm=spiral", "model.lora.rank=4"),
+    "tis": ("algorithm=tis", "algorithm.optimisation.micro_batch_tokens=2000", "model.lora.rank=4"),
 }
 
 
@@ -99,7 +98,7 @@ def test_what_two_processes_leave_behind(folder: Path) -> None:
     """Each has written its part of the learner; the weights are a plain folder, and the adapters one of peft's."""
     from transformers import AutoModelForCausalLM
 
-    run = folder / "lora-2"
+    run = folder / "tis-2"
     last = newest(run)
     assert last == checkpoint_path(run, STEPS)
     assert {path.name for path in last.iterdir()} == {"state.pt", "shards", "model", "adapter", "manifest.json"}
@@ -107,7 +106,7 @@ def test_what_two_processes_leave_behind(folder: Path) -> None:
     assert load_checkpoint(last)["learner"] == last / "shards"
     one, two = (
         AutoModelForCausalLM.from_pretrained(checkpoint_path(folder / name, STEPS) / "model").state_dict()
-        for name in ("lora-1", "lora-2")
+        for name in ("tis-1", "tis-2")
     )
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
     assert not list(folder.rglob("*.tmp"))
