@@ -34,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if importlib.util.find_spec("vllm") is None:
+        terminalreporter.write_line(
+            "tests/vllm is left out: it needs vLLM, which has an environment of its own, make test-vllm"
+        )
+
+
 Command = Callable[..., "Result"]
 
 SMALL_RUN = (
