@@ -1,5 +1,6 @@
 """Options of the whole test suite."""
 
+import importlib.util
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
