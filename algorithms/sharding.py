@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -20,8 +21,10 @@ def mesh_of(world: World, device: torch.device) -> Any:
     from torch.distributed.device_mesh import init_device_mesh
 
     if not torch.distributed.is_initialized():
-        store = torch.distributed.HashStore()
-        torch.distributed.init_process_group("cpu:gloo,cuda:nccl", store=store, rank=0, world_size=1)
+        with tempfile.NamedTemporaryFile() as meeting:
+            torch.distributed.init_process_group(
+                "cpu:gloo,cuda:nccl", init_method=f"file://{meeting.name}", rank=0, world_size=1
+            )
     return init_device_mesh(device.type, (world.size,))
 
 
@@ -75,7 +78,7 @@ def local(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 
 def laid_out(found: Any, like: Any) -> Any:
-    """Nested dicts and lists with their whole tensors spread as those of `like` are, where they are."""
+    """Nested dicts with their whole tensors copied into those of `like`, where these are spread over the ranks."""
     if isinstance(found, dict) and isinstance(like, dict):
         return {key: laid_out(value, like.get(key)) for key, value in found.items()}
     if not isinstance(found, Tensor) or hasattr(found, "full_tensor") or not hasattr(like, "full_tensor"):
@@ -83,8 +86,10 @@ def laid_out(found: Any, like: Any) -> Any:
     from torch.distributed.tensor import distribute_tensor
 
     mesh = like.device_mesh
-    spread_out = distribute_tensor(found.to(mesh.device_type), mesh, like.placements, src_data_rank=None)
-    return spread_out.to(like.device)
+    plain = found.dequantize() if hasattr(found, "codes") else found  # moments of 8 bits are quantised part by part
+    spread_out = distribute_tensor(plain.to(mesh.device_type), mesh, like.placements, src_data_rank=None)
+    like.to_local().copy_(spread_out.to_local())
+    return like
 
 
 def clip(parameters: Sequence[Tensor], longest: float) -> float:

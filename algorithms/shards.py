@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,5 +25,7 @@ def load_shards(folder: Path, state: dict[str, Any]) -> dict[str, Any]:
     """Fill a learner's state, which says where each part goes, from the shards of any number of ranks."""
     from torch.distributed.checkpoint.state_dict_loader import load
 
-    load(state, checkpoint_id=folder)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process reads them all
+        load(state, checkpoint_id=folder)
     return state
