@@ -32,6 +32,8 @@ class ModelShape:
     intermediate: int
     """Width of the gated layer; of a mixture of experts, of all that one token passes."""
     vocabulary: int
+    tied: bool = True
+    """Whether the head is the embedding."""
 
     @property
     def query(self) -> int:
@@ -50,8 +52,8 @@ class ModelShape:
 
     @property
     def of_layer(self) -> int:
-        """Parameters of one layer's matrices."""
-        return 2 * self.hidden * (self.query + self.key) + 3 * self.hidden * self.intermediate
+        """Parameters of one layer; of a mixture of experts, with all of them."""
+        return (self.parameters - self.embedding * (1 if self.tied else 2)) // self.layers
 
     def cache_bytes(self, bf16: bool) -> int:
         """Of one token in transformers' cache. In bfloat16 the keys stay float32: their norm widens them."""
@@ -110,8 +112,10 @@ def shape_of_config(config: Any, trust_remote_code: bool = False) -> ModelShape:
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
     text = config.get_text_config()
     heads = text.num_attention_heads
+    width = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
     experts = getattr(text, "num_experts_per_tok", None)
-    width = text.intermediate_size if experts is None else experts * text.moe_intermediate_size
+    if experts is not None:
+        width = experts * (getattr(text, "moe_intermediate_size", None) or width)
     return ModelShape(
         parameters=sum(p.numel() for p in model.parameters()),
         layers=text.num_hidden_layers,
@@ -121,6 +125,7 @@ def shape_of_config(config: Any, trust_remote_code: bool = False) -> ModelShape:
         head_dim=getattr(text, "head_dim", None) or text.hidden_size // heads,
         intermediate=width,
         vocabulary=text.vocab_size,
+        tied=bool(text.tie_word_embeddings),
     )
 
 

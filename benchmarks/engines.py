@@ -43,6 +43,8 @@ NOTES = {
     "of_offline_cpu": "tokens per second of processor time over vLLM's offline",
 }
 ENV = "TicTacToe-LLM"
+MOST = 256
+"""Episodes of a repeat, where more are not alive at once."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Bench:
             invalid="random_legal",
             concurrency=self.count,
         )
-        number = max(8, self.count * self.size.waves)
+        number = self._episodes(way, repeat)
         seats = {"player_0": "policy", "player_1": "policy"}
         planned = plans("bench", ENV, {}, seats, range(1000 * repeat, 1000 * repeat + number))
         before, read, cached = engine.sampled, getattr(engine, "read", 0), getattr(engine, "cached", 0)
@@ -204,6 +206,11 @@ class Bench:
         if way == "vllm":
             more["cached_share"] = (engine.cached - cached) / (engine.read - read)
         return rates(engine.sampled - before, wall, cpu, len(turns)) | more
+
+    def _episodes(self, way: str, repeat: int) -> int:
+        """The local engine, whose time goes with the whole conversation at every turn, plays one wave."""
+        waves = 1 if way == "local" else self.size.waves
+        return min(8, self.count) if not repeat else max(8, min(self.count * waves, MOST), self.count)
 
     def _forget(self) -> None:
         """Empty vLLM's prefix cache."""

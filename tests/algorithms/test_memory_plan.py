@@ -85,6 +85,21 @@ def test_a_model_is_counted_without_being_made(shape: ModelShape) -> None:
     assert shape_of_config(qwen(shape)) == shape
 
 
+def test_other_families_are_counted() -> None:
+    from transformers import GPT2Config, LlamaConfig, MixtralConfig
+
+    small = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 100}
+    llama = shape_of_config(
+        LlamaConfig(**small, num_key_value_heads=2, intermediate_size=96, tie_word_embeddings=False)
+    )
+    assert (llama.key_heads, llama.head_dim, llama.tied) == (2, 16, False)
+    assert llama.of_layer == 2 * 64 * (64 + 32) + 3 * 64 * 96 + 2 * 64 + 64 // 2  # and half of the last norm
+    experts = shape_of_config(MixtralConfig(**small, intermediate_size=96, num_local_experts=4, num_experts_per_tok=2))
+    assert experts.intermediate == 2 * 96
+    assert experts.of_layer > 4 * 3 * 64 * 96
+    assert shape_of_config(GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=100)).intermediate == 4 * 64
+
+
 def test_the_tiny_model_and_what_is_no_model() -> None:
     assert shape_of(ModelSettings()).parameters == 115_072  # 512 x 64, and two layers of 41,152 and a norm of 64
     with pytest.raises(ValueError, match=r"there is no model folder \./nowhere"):
@@ -129,7 +144,9 @@ def test_ranks_share_what_is_sharded() -> None:
     assert four["micro-batch"] == one["micro-batch"]
     assert four["whole copy"] == 2 * one["weights"]  # to sample from, and the mean to report
     assert four["before weights are spread"] == 3 * (one["weights"] - four["weights"])
-    layer = 2 * 2560 * (4096 + 1024) + 3 * 2560 * 9728  # two of them and the embedding are whole while they work
+    # Two layers and the embedding are whole while they work. A layer: matrices, two norms, and those of the heads; the
+    # last norm is divided among them.
+    layer = 2 * 2560 * (4096 + 1024) + 3 * 2560 * 9728 + 2 * 2560 + 2 * 128 + 2560 // 36
     assert four["layers at work"] == 2 * (2 * layer + 2560 * 151_936)
     assert "whole copy" not in one
 
@@ -172,7 +189,14 @@ def allocated(work: Callable[[], object]) -> tuple[int, int]:
 
 
 SMALL = ModelShape(
-    parameters=0, layers=3, hidden=256, heads=4, key_heads=2, head_dim=64, intermediate=640, vocabulary=3000
+    parameters=3000 * 256 + 3 * 690_000,
+    layers=3,
+    hidden=256,
+    heads=4,
+    key_heads=2,
+    head_dim=64,
+    intermediate=640,
+    vocabulary=3000,
 )
 
 
