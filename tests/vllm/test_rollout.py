@@ -100,7 +100,7 @@ def strip(episode: Episode) -> list[tuple[Any, ...]]:
 
 def test_the_cache_of_earlier_turns_is_found_again(roomy: VllmEngine, tokenizer: Any) -> None:
     """In a growing transcript each prompt begins with all of the one before."""
-    roomy.load(lambda: [], 0)  # nothing changes, and nothing is cached any more
+    roomy.load(list, 0)  # nothing changes, and nothing is cached any more
     read, cached = roomy.read, roomy.cached
     episodes = played(roomy, tokenizer, range(900, 904), 1, max_tokens=4)
     turns = [len(turn.prompt_ids) for episode in episodes for turn in episode.turns]
