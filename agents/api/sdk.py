@@ -18,6 +18,9 @@ _LONGEST_TOLD = 300
 _TRANSIENT = (408, 409, 425, 429)
 """Statuses, besides those of 500 and above, with which a server asks to be tried again."""
 
+_CREDENTIALS = {"openai": ("organization", "project"), "anthropic": ("auth_token",)}
+"""What the clients of the SDKs take from the environment and send along, besides the key."""
+
 
 class BadReply(Exception):
     """What the server sent is not what its protocol promises."""
@@ -38,7 +41,11 @@ def new_client(settings: ApiSettings, key: str) -> Any:
     sdk = sdk_of(settings)
     made = sdk.AsyncOpenAI if settings.provider == "openai" else sdk.AsyncAnthropic
     http = sdk.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not settings.is_local)
-    return made(api_key=key, base_url=settings.url, max_retries=0, timeout=settings.deadline_s, http_client=http)
+    client = made(api_key=key, base_url=settings.url, max_retries=0, timeout=settings.deadline_s, http_client=http)
+    if settings.base_url is not None:  # what the SDK has found in the environment is for its provider's own server
+        for name in _CREDENTIALS[settings.provider]:
+            setattr(client, name, None)
+    return client
 
 
 def is_transient(sdk: ModuleType, error: BaseException) -> bool:

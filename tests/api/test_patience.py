@@ -229,7 +229,8 @@ def test_a_provider_s_own_key_is_for_its_own_server(
     server: Server, agent: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answer = lambda seen: Answer(chat("fine").body | {"content": []})
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+    names = ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+    for name in names:
         monkeypatch.setenv(name, KEY)
     agent().act([request("?")])
     agent("anthropic").act([request("?")])

@@ -38,7 +38,7 @@ Prompts, Apart = list[tuple[int, ...]], Callable[..., float]
 Serve, Start = Callable[..., str], Callable[..., OpenAIEngine]
 EXACT = 1e-4
 """Nats between the server's log-probs and the trainer's, in float32."""
-START_S = 300.0
+START_S = 600.0
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
 SAMPLINGS = [
     Sampling(max_tokens=24),
