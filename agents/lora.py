@@ -21,14 +21,14 @@ class LoraSettings:
 
     rank: int = 0
     """Inner width of the adapters; 0: none, all weights are trained."""
-    alpha: float = 32.0
+    alpha: int = 32
     """What an adapter says is scaled by alpha / rank."""
     targets: str = "all-linear"
     """Layers that get one: all-linear (all but the head), or names with commas between, such as q_proj,v_proj."""
 
     def __post_init__(self) -> None:
-        if self.rank < 0 or not self.alpha > 0:
-            raise ValueError(f"model.lora.rank is 0 or more, alpha above 0: got {self.rank} and {self.alpha}")
+        if self.rank < 0 or self.alpha < 1:
+            raise ValueError(f"model.lora.rank is 0 or more, alpha 1 or more: got {self.rank} and {self.alpha}")
         if not self.targets.strip(", "):
             raise ValueError("model.lora.targets is all-linear or names of layers with commas between: got none")
 
@@ -48,7 +48,7 @@ def add_adapters(model: Any, settings: LoraSettings, seed: int) -> None:
     targets: Any = settings.targets if names == ["all-linear"] else names
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"
-    )  # type: ignore[arg-type]  # lora_alpha is annotated as an int and may be any number
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, _NAME)

@@ -100,22 +100,26 @@ class Learner:
             for part in filter(None, (self.model, self.critic)):
                 keep_inputs_alone(decoder_layers(part))
         self.noise = None if noise is None else LayerNoise(body_and_head(self.model)[0].layers, noise)
-        spread_out = self._spread_out()
-        reference = frozen_copy(self.model) if magnet.needs_model or keep_reference else None
-        self.reference = reference if keep_reference else spread_out(reference)
-        self.mean = frozen_copy(self.model) if optimisation.mean_decay else None
-        self._reported = self.model if self.mean is None else self.mean
-        if not self.shares_model:
-            plain = self.mean is None and not has_adapters(self.model)
-            self._reported = self.replica if plain else frozen_copy(self._reported)
+        self._surround(keep_reference)
         self._gaps: list[Tensor] = []
         """Mismatch of this rank's tokens since the update began, in nats."""
         self._filled: int | None = None
         """The update whose weights the whole copy of the reported ones holds."""
-        for module in (self.mean, self.critic, self.model):
-            spread_out(module)
         self._parameters: list[Tensor] = [p for p in self.model.parameters() if p.requires_grad]
         self._optimiser = self._make_optimiser()
+
+    def _surround(self, keep_reference: bool) -> None:
+        """Set reference and running mean beside the model, and spread over the ranks what is not used whole."""
+        spread_out = self._spread_out()
+        reference = frozen_copy(self.model) if self.magnet.needs_model or keep_reference else None
+        self.reference = reference if keep_reference else spread_out(reference)
+        self.mean = frozen_copy(self.model) if self.optimisation.mean_decay else None
+        self._reported = self.model if self.mean is None else self.mean
+        if not self.shares_model:
+            plain = self.mean is None and not has_adapters(self.model)
+            self._reported = self.replica if plain else frozen_copy(self._reported)
+        for module in (self.mean, self.critic, self.model):
+            spread_out(module)
 
     def _spread_out(self) -> Callable[[Any], Any]:
         """What spreads a module over the ranks, and returns it; it does nothing where the model is trained in place."""
