@@ -23,6 +23,8 @@ METADATA = PROJECT["project"]
 EXTRAS: dict[str, list[str]] = METADATA["optional-dependencies"]
 GAMES = ("textworld", "minigrid", "search", "math", "monty", "mcp", "bridges")
 """Extras of families of environments, all of them in the extra `games`."""
+ENGINES = ("vllm", "api", "ray", "lora", "adam8bit")
+"""Extras of engines, of launchers and of ways to train."""
 FOLDERS = ("agents", "algorithms", "configs", "envs", "kernels")
 
 # import name -> the requirement that brings it, where the two are not spelt the same
@@ -66,8 +68,8 @@ def third_party_imports() -> dict[str, Path]:
 
 
 def test_every_import_is_declared() -> None:
-    families = [line for name in GAMES for line in EXTRAS[name]]
-    declared = {name_of(line) for line in [*METADATA["dependencies"], *EXTRAS["train"], *families]}
+    extras = [line for name in ("train", *GAMES, *ENGINES) for line in EXTRAS[name]]
+    declared = {name_of(line) for line in [*METADATA["dependencies"], *extras]}
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
         for name, path in third_party_imports().items()
