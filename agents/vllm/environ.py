@@ -57,6 +57,21 @@ def starting(*, own_process: bool) -> Iterator[None]:
 
 
 @contextmanager
+def stopping(*, last: bool) -> Iterator[None]:
+    """Around the end of an engine in this process: but for the last one, the others need vLLM's groups of processes."""
+    import vllm.v1.engine.core as core
+
+    tear_down = core.cleanup_dist_env_and_memory
+    if not last:
+        core.cleanup_dist_env_and_memory = lambda *_, **__: None
+    try:
+        with undisturbed():
+            yield
+    finally:
+        core.cleanup_dist_env_and_memory = tear_down
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """Torch's generator on the CPU, which vLLM draws from even where every request has a seed, is put back; and the
     trainer's autocast does not reach into vLLM, which has a dtype of its own."""

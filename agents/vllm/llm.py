@@ -24,6 +24,8 @@ GIB = 1 << 30
 SHARD_BYTES = GIB
 """Most bytes of weights that lie in shared memory at once, on their way to processes of vLLM's."""
 _PEEK_S = 0.5
+_HERE: set[int] = set()
+"""The engines that run in this process, by id."""
 
 
 class Running:
@@ -56,9 +58,11 @@ class Running:
                 **_arguments(settings, max_context, on_cpu=self.on_cpu),
             )
         self._engine = self._llm.llm_engine
+        client = self._engine.engine_core
+        if hasattr(client, "engine_core"):
+            _HERE.add(id(self))
         if self.on_cpu:
             self._require_head_size()
-        client = self._engine.engine_core
         self.shares_memory = hasattr(client, "engine_core") and settings.tensor_parallel == 1
         """vLLM's worker is an object of this process: tensors are handed to it as they are."""
         self._outputs = getattr(client, "outputs_queue", None)
@@ -167,7 +171,8 @@ class Running:
 
     def close(self) -> None:
         """Stop it and free what it holds."""
-        with environ.undisturbed():
+        _HERE.discard(id(self))
+        with environ.stopping(last=not _HERE):
             self._engine.engine_core.shutdown()
 
     def _require_head_size(self) -> None:
@@ -175,7 +180,7 @@ class Running:
 
         size, known = self._engine.model_config.get_head_size(), CPUAttentionBackend.get_supported_head_sizes()
         if size not in known:
-            self._engine.engine_core.shutdown()
+            self.close()
             raise ValueError(
                 f"vLLM on a CPU runs heads of width {', '.join(map(str, known))}: this model's are {size} wide; of the "
                 "tiny model set model.tiny.head_dim=64"

@@ -204,3 +204,19 @@ def test_new_base_weights_under_an_adapter(
 def test_a_folder_without_an_adapter_is_refused(start: Callable[..., VllmEngine], tmp_path: Any) -> None:
     with pytest.raises(ValueError, match=r"has no adapter_config\.json"):
         start(lora=str(tmp_path))
+
+
+# --- several engines in one process ---------------------------------------------------------------------------------
+
+
+def test_an_engine_may_go_while_another_one_samples(
+    engine: VllmEngine, start: Callable[..., VllmEngine], prompts: Prompts
+) -> None:
+    other = start()
+    numbers = engine.submit([Ask(prompt, k, Sampling(max_tokens=20)) for k, prompt in enumerate(prompts)])
+    engine._advance(60)
+    expected = other.generate(prompts, range(12), Sampling(max_tokens=20))
+    other.close()
+    other.close()
+    found = dict(received(engine, len(numbers)))
+    assert [found[number].ids for number in numbers] == [c.ids for c in expected]
