@@ -41,9 +41,8 @@ from turnwise.algorithms.sharding import (
     decoder_layers,
     laid_out,
     local,
-    mesh_of,
-    shard,
     spread,
+    spreader,
     whole,
 )
 from turnwise.algorithms.shards import load_shards
@@ -110,7 +109,12 @@ class Learner:
 
     def _surround(self, keep_reference: bool) -> None:
         """Set reference and running mean beside the model, and spread over the ranks what is not used whole."""
-        spread_out = self._spread_out()
+        if self.noise is not None and not self.shares_model:
+            raise ValueError(
+                "layer noise (algorithm.noise, ALP) is trained in one process, in place: train without torchrun and "
+                "with algorithm.optimisation.offload=false"
+            )
+        spread_out = _as_it_is if self.shares_model else spreader(self.world, self.device, self.optimisation.offload)
         reference = frozen_copy(self.model) if self.magnet.needs_model or keep_reference else None
         self.reference = reference if keep_reference else spread_out(reference)
         self.mean = frozen_copy(self.model) if self.optimisation.mean_decay else None
@@ -120,24 +124,6 @@ class Learner:
             self._reported = self.replica if plain else frozen_copy(self._reported)
         for module in (self.mean, self.critic, self.model):
             spread_out(module)
-
-    def _spread_out(self) -> Callable[[Any], Any]:
-        """What spreads a module over the ranks, and returns it; it does nothing where the model is trained in place."""
-        if self.shares_model:
-            return lambda module: module
-        if self.noise is not None:
-            raise ValueError(
-                "layer noise (algorithm.noise, ALP) is trained in one process, in place: train without torchrun and "
-                "with algorithm.optimisation.offload=false"
-            )
-        offload = self.optimisation.offload
-        if offload and self.device.type == "cpu":
-            raise ValueError(
-                "algorithm.optimisation.offload keeps weights in main memory while a GPU computes: this run computes "
-                "on the CPU, so leave it out"
-            )
-        mesh = mesh_of(self.world, self.device)
-        return lambda module: None if module is None else shard(module, mesh, offload=offload)
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         """Over the policy's weights, and, at steps of their own, the critic's and the noise's."""
@@ -383,6 +369,10 @@ class Learner:
 
 _BESIDE = ("mean", "reference", "critic", "noise")
 """What may stand beside the model."""
+
+
+def _as_it_is(module: Any) -> Any:
+    return module
 
 
 def _state(module: Any) -> Any:

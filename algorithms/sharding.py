@@ -16,6 +16,20 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
+def spreader(world: World, device: torch.device, offload: bool) -> Callable[[Any], Any]:
+    """What spreads a module over the ranks, see `shard`, and returns it; None stays None.
+
+    Raises ValueError where there is nothing to offload from.
+    """
+    if offload and device.type == "cpu":
+        raise ValueError(
+            "algorithm.optimisation.offload keeps weights in main memory while a GPU computes: this run computes on "
+            "the CPU, so leave it out"
+        )
+    mesh = mesh_of(world, device)
+    return lambda module: None if module is None else shard(module, mesh, offload=offload)
+
+
 def mesh_of(world: World, device: torch.device) -> Any:
     """All ranks in a row, as torch.distributed calls them; one process alone (that offloads) is a row of one."""
     from torch.distributed.device_mesh import init_device_mesh
