@@ -83,8 +83,8 @@ class RemotePlayer:
         Every rank of the world has a player; the first one's does the work, and tells the others.
         """
         self._settings, self._agenda, self._world, self._check = settings, agenda, world, check
-        self._start, self._put, self._frozen = troupe, put, frozen
-        self._troupe: Troupe | None = None
+        self._put, self._frozen = put, frozen
+        self._troupe = troupe() if world.is_first else None
         self._issue = Issue(None, 0)
         self._jobs: list[Job] = []
         """What is out, in the order of the agenda."""
@@ -96,9 +96,7 @@ class RemotePlayer:
 
     def _play(self, step: int) -> Played:
         started = time.perf_counter()
-        if self._troupe is None:
-            self._troupe = self._start()
-            self._troupe.renew(self._issue, at_once=False)
+        assert self._troupe is not None  # this is the first rank
         stale = self._drop_stale()
         while len(self._jobs) < self._agenda.most(step, self._settings.steps_ahead):
             task = self._agenda.next()
@@ -157,12 +155,11 @@ class RemotePlayer:
 
     def load_weights(self, weights: Weights, version: int) -> None:
         """See `Player`."""
-        if not self._world.is_first:
+        if self._troupe is None:
             deque(weights(), maxlen=0)  # all ranks gather them
             return
         self._issue = Issue(self._put(weights()), version)
-        if self._troupe is not None:
-            self._troupe.renew(self._issue, at_once=not self._in_order)
+        self._troupe.renew(self._issue, at_once=not self._in_order)
 
     def state(self) -> dict[str, Any]:
         """What was planned and not trained on: a run that goes on plays it again."""
