@@ -23,12 +23,27 @@ CPU_DEFAULTS = {
     "OMP_NUM_THREADS": "1",  # threads that spin beside other processes cost more than they bring
 }
 MULTIPROCESSING = "VLLM_ENABLE_V1_MULTIPROCESSING"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def prepare(*, on_cpu: bool) -> None:
     """Set what vLLM reads as it is imported; what the user has set stays."""
     for name, value in {**DEFAULTS, **(CPU_DEFAULTS if on_cpu else {})}.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def seeing(gpu: int) -> Iterator[None]:
+    """Processes that are started meanwhile see this GPU alone, of those that this one sees."""
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = str(gpu) if before is None else before.split(",")[gpu].strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before
 
 
 @contextmanager
@@ -44,16 +59,17 @@ def starting(*, own_process: bool) -> Iterator[None]:
     if "vllm.envs" in sys.modules:  # it remembers what its environment was for the last engine
         sys.modules["vllm.envs"].disable_envs_cache()
     os.environ.setdefault(MULTIPROCESSING, str(int(own_process)))
-    try:
-        with undisturbed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.set_num_threads = set_num_threads
-        random.setstate(python)
-        np.random.set_state(arrays)  # noqa: NPY002
-        if users is None:
-            del os.environ[MULTIPROCESSING]
+    with undisturbed():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            torch.set_num_threads = set_num_threads
+            random.setstate(python)
+            np.random.set_state(arrays)  # noqa: NPY002
+            if users is None:
+                del os.environ[MULTIPROCESSING]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Overdue
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,12 @@ class Running:
         self.on_cpu = not torch.cuda.is_available()
         self.settings, self.dtype = settings, dtype
         crowd = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
-        apart = settings.own_process or settings.tensor_parallel > 1 or crowd
+        gpu = 0 if self.on_cpu else torch.cuda.current_device()
+        apart = settings.own_process or settings.tensor_parallel > 1 or crowd or gpu > 0
         environ.prepare(on_cpu=self.on_cpu)
-        with environ.starting(own_process=apart):
+        # vLLM takes the first GPU that it sees: where this process has another one, that is the only one it sees.
+        sight = environ.seeing(gpu) if gpu and settings.tensor_parallel == 1 else nullcontext()
+        with environ.starting(own_process=apart), sight:
             self._llm = _start(
                 model=folder,
                 dtype=str(dtype).removeprefix("torch."),
