@@ -1,20 +1,23 @@
-"""One rank of two, of which the second is lost: `python losing.py die FOLDER` or `python losing.py stall`.
+"""One rank of two, of which the second is lost, or cannot write: `python losing.py stall|die|full FOLDER`.
 
-The first says on its standard output what it waited for, and ends with code 3.
+What is raised goes to the standard output: code 3 where a rank is lost, 4 where the folder cannot be written.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from turnwise.algorithms.checks import Lost
+from turnwise.algorithms.files import RunFolderError
 from turnwise.algorithms.world import World
 
 RANK = int(os.environ["RANK"])
@@ -29,8 +32,8 @@ def stall() -> None:
     world.gather(RANK, "news from everybody")
 
 
-def die(folder: Path) -> None:
-    """The second rank dies while it writes its part of the second checkpoint."""
+def save_twice(folder: Path, hinder: Callable[[], None]) -> None:
+    """Two checkpoints; the second rank is hindered before it writes its part of the second one."""
     from turnwise.agents.clock import ModelClock
     from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
     from turnwise.algorithms.checkpoint import save_checkpoint
@@ -50,20 +53,33 @@ def die(folder: Path) -> None:
 
     save(1)
     if RANK:
-        from torch.distributed.checkpoint import FileSystemWriter
-
-        def half_done(writer: Any, *_: Any) -> None:
-            (Path(writer.path) / "__1_0.distcp").write_bytes(b"half of it")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        FileSystemWriter.write_data = half_done  # type: ignore[method-assign, assignment]
+        hinder()
     save(2)
+
+
+def die() -> None:
+    """Be killed with half of a part written."""
+    from torch.distributed.checkpoint import FileSystemWriter
+
+    def half_done(writer: Any, *_: Any) -> None:
+        (Path(writer.path) / "__1_0.distcp").write_bytes(b"half of it")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    FileSystemWriter.write_data = half_done  # type: ignore[method-assign, assignment]
+
+
+def full() -> None:
+    """Find no room for more than a few bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
 if __name__ == "__main__":
     try:
-        stall() if sys.argv[1] == "stall" else die(Path(sys.argv[2]))
-    except Lost as error:
+        if sys.argv[1] == "stall":
+            stall()
+        else:
+            save_twice(Path(sys.argv[2]), {"die": die, "full": full}[sys.argv[1]])
+    except (Lost, RunFolderError) as error:
         print(error)
         sys.stdout.flush()
-        os._exit(3)
+        os._exit(3 if isinstance(error, Lost) else 4)

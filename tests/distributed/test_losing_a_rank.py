@@ -18,8 +18,8 @@ def ranks() -> Any:
     return module
 
 
-def test_a_rank_that_never_comes_is_given_up_at_the_deadline() -> None:
-    here, there = processes = ranks().start("losing.py", 2, "stall")
+def test_a_rank_that_never_comes_is_given_up_at_the_deadline(tmp_path: Path) -> None:
+    here, there = processes = ranks().start("losing.py", 2, "stall", tmp_path)
     try:
         said, errors = here.communicate(timeout=ranks().DEADLINE_S)
     finally:
@@ -40,3 +40,13 @@ def test_a_rank_that_dies_while_it_saves_leaves_the_checkpoint_before(tmp_path: 
     assert steps_saved(tmp_path) == [1]
     check(checkpoint_path(tmp_path, 1))
     assert newest_whole(tmp_path, print) == checkpoint_path(tmp_path, 1)
+
+
+def test_a_rank_that_cannot_write_is_reported_by_all(tmp_path: Path) -> None:
+    for code, said, errors in ranks().finish(ranks().start("losing.py", 2, "full", tmp_path)):
+        assert code == 4, errors
+        assert ".step-000002.tmp/shards could not be written by rank 1: " in said
+        assert "File too large" in said
+    assert steps_saved(tmp_path) == [1]
+    check(checkpoint_path(tmp_path, 1))
+    assert not list(tmp_path.rglob("*.tmp"))
