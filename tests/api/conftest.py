@@ -39,7 +39,7 @@ def agent(server: Server) -> Iterator[Callable[..., ApiAgent]]:
 
     def build(provider: str = "openai", **settings: Any) -> ApiAgent:
         url = server.root + ("/v1" if provider == "openai" else "")
-        known = {"model": "small", "base_url": url, "deadline_s": 10.0, "retries": 3}
+        known = {"model": "small", "base_url": url, "deadline_s": 30.0, "retries": 3}
         made.append(ApiAgent(ApiSettings(provider=provider, **(known | settings))))
         return made[-1]
 

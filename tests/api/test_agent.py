@@ -250,7 +250,7 @@ def test_a_reply_is_given_while_another_is_waited_for_and_the_other_can_be_withd
     stream = agent().stream
     slow, quick = stream.submit([request("slow"), request("quick")])
     assert slow != quick
-    ((number, reply),) = stream.receive(10)
+    ((number, reply),) = stream.receive(30)
     assert isinstance(reply, Reply)
     assert (number, reply.text) == (quick, "quick")
     assert stream.receive(0.01) == []
@@ -258,7 +258,7 @@ def test_a_reply_is_given_while_another_is_waited_for_and_the_other_can_be_withd
     server.released.set()
     assert stream.receive(0.01) == []
     (third,) = stream.submit([request("third")])
-    assert [number for number, _ in stream.receive(10)] == [third]
+    assert [number for number, _ in stream.receive(30)] == [third]
 
 
 def test_an_episode_ends_alone_where_its_opponent_cannot_reply(server: Server, agent: Build) -> None:
@@ -290,14 +290,14 @@ def test_an_agent_judges_a_debate(server: Server, agent: Build) -> None:
     server.answer = lambda seen: chat("I think [player_1] did.")
     judge = agent()
     require_judge(judge)
-    assert ask_judge(judge, DEBATE, 10) == {"player_0": 0.0, "player_1": 1.0}
+    assert ask_judge(judge, DEBATE, 60) == {"player_0": 0.0, "player_1": 1.0}
     assert "It is not." in server.seen[0].text
 
 
 def test_a_judge_that_cannot_reply_fails_the_environment(server: Server, agent: Build) -> None:
     server.answer = lambda seen: Answer({"error": "overloaded"}, status=503)
     with pytest.raises(EnvFailure, match=r"the judge failed: AgentFailure: .* status 503, overloaded \(2 tries\)"):
-        ask_judge(agent(retries=1), DEBATE, 10)
+        ask_judge(agent(retries=1), DEBATE, 60)
 
 
 def test_a_debate_is_judged_by_an_agent_in_games_that_are_copied(server: Server, agent: Build) -> None:
