@@ -24,6 +24,7 @@ from turnwise.algorithms.credit import CREDITS
 from turnwise.algorithms.curriculum import CurriculumSettings
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
+from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.replay import Replay
@@ -157,6 +158,7 @@ BASES: list[tuple[str, str, type[Any]]] = [
     ("engine/vllm.yaml", "engine.vllm", VllmSettings),
     ("env/by_id.yaml", "env", EnvSettings),
     ("evaluation/default.yaml", "evaluation", EvaluationSettings),
+    ("launcher/ray.yaml", "launcher", LauncherSettings),
     ("model/pretrained.yaml", "model", ModelSettings),
     ("model/tiny.yaml", "model.tiny", TinyModel),
     ("objective/policy_gradient.yaml", "algorithm.objective", Objective),
@@ -188,6 +190,7 @@ APART: dict[type[Any], set[str]] = {
     },  # groups of their own
     EnvSettings: {"id", "levels", "others", "retries"},  # has no default; of every environment alike: in train.yaml
     EngineSettings: {"vllm", "api"},  # of other engines
+    LauncherSettings: {"name"},  # ray
     ModelSettings: {
         "path",
         "tiny",

@@ -23,6 +23,8 @@ class NoEngines(Lost):
     """There is nobody left to play."""
 
 
+_FETCH_S = 300.0
+"""Within which what an actor has returned gets here."""
 _TICK_S = 0.1
 """How long the thread waits for actors before it looks for new tasks, and the other way round."""
 
@@ -164,7 +166,7 @@ class Troupe:
             self._take(at_work[reference])
         for slot in (at_work[reference] for reference in late):
             if time.monotonic() > slot.until:
-                what = "start" if slot.job is None else f"play {slot.job.task.name}"
+                what = "start" if slot.job is None else "get done"
                 limit = self._settings.start_timeout_s if slot.job is None else self._settings.play_timeout_s
                 self._replace(slot, f"did not {what} within {limit:g} s")
 
@@ -174,7 +176,7 @@ class Troupe:
 
         job = slot.job
         try:
-            found = ray.get(slot.waits, timeout=self._settings.play_timeout_s)
+            found = ray.get(slot.waits, timeout=_FETCH_S)
         except ray.exceptions.RayTaskError as error:  # the actor lives, and says what is wrong
             cause = error.cause if isinstance(error.cause, BaseException) else error
             if isinstance(cause, EngineDied):
