@@ -43,6 +43,7 @@ from turnwise.algorithms.sharding import (
     local,
     spread,
     spreader,
+    take_over,
     whole,
 )
 from turnwise.algorithms.shards import load_shards
@@ -89,6 +90,7 @@ class Learner:
         """Whether the model it was given is the one it trains."""
         self.replica = model
         """The model it was given, whole on each rank: to sample from."""
+        take_over(model, world)
         self.model = model if self.shares_model else copy.deepcopy(model)
         require_plain_head(self.model)
         kind = self.critic_settings.kind

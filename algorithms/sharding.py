@@ -75,6 +75,15 @@ def _call(compute: Callable[..., Found], *inputs: Any) -> Found:
     return compute(*inputs)
 
 
+@torch.no_grad()
+def take_over(model: nn.Module, world: World) -> None:
+    """Give every rank the first one's weights: warm starts on several GPUs need not end alike to the bit."""
+    if world.size > 1:
+        with world.waiting("the first rank's weights"):
+            for tensor in model.state_dict().values():
+                torch.distributed.broadcast(tensor, 0)
+
+
 def decoder_layers(model: nn.Module) -> list[nn.Module]:
     """The blocks of a language model, in order; none where it has no list of them."""
     return list(next((part for part in model.modules() if isinstance(part, nn.ModuleList)), ()))
