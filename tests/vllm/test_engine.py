@@ -106,10 +106,15 @@ def test_an_end_token_stays_and_finishes_and_a_cut_reply_is_not_finished(
     assert (cut.ids, cut.finished) == (whole.ids, False)
 
 
-def _stops(text: str) -> st.SearchStrategy[tuple[str, ...]]:
-    """Pieces of a text, and some that it does not hold. Half a character is no text: who decodes when decides on it."""
-    spans = st.tuples(st.integers(0, len(text) - 1), st.integers(1, 4))
-    piece = spans.map(lambda span: text[span[0] : span[0] + span[1]]).filter(lambda found: "\ufffd" not in found)
+def _stops(text: str, place: int) -> st.SearchStrategy[tuple[str, ...]]:
+    """Pieces of a text, half of them around a place in it, and some that it does not hold.
+
+    Half a character is no text: who decodes when decides on it.
+    """
+    anywhere = st.tuples(st.integers(0, len(text) - 1), st.integers(1, 4))
+    around = st.tuples(st.integers(max(place - 2, 0), place), st.integers(2, 4))
+    piece = (anywhere | around).map(lambda span: text[span[0] : span[0] + span[1]])
+    piece = piece.filter(lambda found: bool(found) and "\ufffd" not in found)
     return st.lists(piece | st.just("~nowhere~"), min_size=1, max_size=3).map(tuple)
 
 
@@ -124,7 +129,8 @@ def test_stop_texts_end_a_greedy_reply_at_the_local_engine_s_token(
     (whole,) = local.generate([prompt], [0], greedy)
     text = local.decode(whole.ids)
     said = whole.ids[: data.draw(st.integers(0, 10))]
-    stop = tuple(s for s in data.draw(_stops(text)) if s not in local.decode(said))
+    begun = local.decode(said)
+    stop = tuple(s for s in data.draw(_stops(text, len(begun))) if s not in begun)
     entropy = data.draw(st.sampled_from([0, 0, 3]))
     sampling = dataclasses.replace(greedy, stop=stop, entropy_tokens=entropy, max_tokens=20 - len(said))
     ours, theirs = (e.generate([prompt + said], [0], sampling, [said])[0] for e in (fp32, local))
