@@ -8,6 +8,7 @@ from typing import Protocol
 
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.table import Table
+from turnwise.envs.core import EnvFailure
 from turnwise.records import Reply, Request
 
 PATIENCE_S = 600.0
@@ -19,7 +20,7 @@ class Stream(Protocol):
 
     def submit(self, requests: Sequence[Request]) -> list[int]: ...
 
-    def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]: ...
+    def receive(self, timeout_s: float) -> Sequence[tuple[int, Reply | AgentFailure | EnvFailure]]: ...
 
     def withdraw(self, numbers: Sequence[int]) -> None: ...
 
@@ -54,7 +55,7 @@ class Owed:
             for number, reply in found:
                 table = waiting.pop(number)
                 table.asked = False
-                if isinstance(reply, AgentFailure):
+                if isinstance(reply, AgentFailure | EnvFailure):
                     table.fail(reply)
                 else:
                     table.answer(reply)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from turnwise.agents.api.client import Client
-from turnwise.agents.api.dialects import Said, dialect_of
+from turnwise.agents.api.dialects import Tools, dialect_of
 from turnwise.agents.api.line import Line
 from turnwise.agents.api.sdk import require_sdk
 from turnwise.agents.api.settings import ApiSettings
 from turnwise.agents.api.usage import Usage
 from turnwise.agents.engine import AgentFailure
+from turnwise.envs.core import EnvFailure
 from turnwise.records import Reply, Request
 
+Answer = Reply | AgentFailure | EnvFailure
+"""What comes of a request: the last where its game failed when it was looked at."""
 _log = logging.getLogger("turnwise.api")
 
 
@@ -38,18 +41,18 @@ class ApiAgent:
         self.usage = Usage()
         """What was asked for so far."""
         self._opening = threading.Lock()
-        self._open: tuple[Line[Reply | AgentFailure], Client] | None = None
+        self._open: tuple[Line[Answer], Client] | None = None
 
     def __reduce__(self) -> tuple[type[ApiAgent], tuple[ApiSettings, str]]:
         return ApiAgent, (self.settings, self.name)
 
     def act(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply per request, in order. Any thread may ask. Raises AgentFailure where one fails."""
+        """One reply per request, in order. Any thread may ask. Raises the failure of the first that has none."""
         line, client = self._connected()
-        futures = [line.call(self._reply(client, *self._written(request))) for request in requests]
+        futures = [line.call(self._reply(client, request)) for request in requests]
         replies = []
         for reply in [future.result() for future in futures]:
-            if isinstance(reply, AgentFailure):
+            if isinstance(reply, Exception):
                 raise reply
             replies.append(reply)
         return replies
@@ -64,10 +67,9 @@ class ApiAgent:
     def submit(self, requests: Sequence[Request]) -> list[int]:
         """Hand requests in; returns their numbers."""
         line, client = self._connected()
-        written = [self._written(request) for request in requests]
-        return line.submit([self._reply(client, *parts) for parts in written])
+        return line.submit([self._reply(client, request) for request in requests])
 
-    def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]:
+    def receive(self, timeout_s: float) -> list[tuple[int, Answer]]:
         """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
         return self._connected()[0].receive(timeout_s)
 
@@ -86,22 +88,19 @@ class ApiAgent:
 
     # Inside
 
-    def _connected(self) -> tuple[Line[Reply | AgentFailure], Client]:
+    def _connected(self) -> tuple[Line[Answer], Client]:
         with self._opening:
             if self._open is None:
                 self._open = Line(), Client(self.settings, self.usage)
             return self._open
 
-    def _written(self, request: Request) -> tuple[str, dict[str, Any]]:
-        """(path, body) of the question to the server."""
-        tools = request.game.tools() if self.settings.native_tools and request.game is not None else ()
-        dialect = dialect_of(self.settings)
-        return dialect.path, dialect.body(self.settings, request, tools)
-
-    async def _reply(self, client: Client, path: str, body: dict[str, Any]) -> Reply | AgentFailure:
-        started = time.perf_counter()
+    async def _reply(self, client: Client, request: Request) -> Answer:
+        started, settings, dialect = time.perf_counter(), self.settings, dialect_of(self.settings)
+        tools: Tools = ()
         try:
-            said: Said = await client.ask(path, body, dialect_of(self.settings).read)
-        except AgentFailure as failure:
+            if settings.native_tools and request.game is not None:
+                tools = await asyncio.to_thread(request.game.tools)  # the game may be in another process
+            said = await client.ask(dialect.path, dialect.body(settings, request, tools), dialect.read)
+        except (AgentFailure, EnvFailure) as failure:
             return failure
         return Reply(text=said.text, finished=said.finished, seconds=time.perf_counter() - started)

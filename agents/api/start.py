@@ -7,7 +7,7 @@ from turnwise.agents.api.engine import OpenAIEngine
 from turnwise.agents.api.probe import require_server
 from turnwise.agents.api.settings import ApiSettings, named_api
 from turnwise.agents.context import ChatContext
-from turnwise.agents.engine import Weights
+from turnwise.agents.engine import AgentFailure, Weights
 from turnwise.agents.sampling import Sampling
 
 
@@ -35,6 +35,11 @@ def start_api_engine(
         require_server(engine, context, sampling, training=weights is not None)
         if weights is not None:
             engine.load(weights, 0)
+    except AgentFailure as failure:
+        engine.close()
+        raise ValueError(
+            f"the server does not take the policy's weights; does it serve that model? {failure}"
+        ) from None
     except BaseException:
         engine.close()
         raise

@@ -210,6 +210,23 @@ def test_a_game_of_tools_is_played_through_native_calls(server: Server, agent: B
     assert (episode.status, [turn.status for turn in episode.turns]) == ("ok", ["ok", "ok"])
 
 
+class Broken:
+    def tools(self) -> tuple[dict[str, Any], ...]:
+        raise EnvFailure("the worker of the game is gone")
+
+
+def test_a_game_that_fails_as_it_is_looked_at_fails_alone(server: Server, agent: Build) -> None:
+    asked = agent(native_tools=True)
+    with pytest.raises(EnvFailure, match="is gone"):
+        asked.act([request("?", game=Broken())])
+    good, bad = asked.stream.submit([request("?", game=WithTools()), request("?", game=Broken())])
+    found: dict[int, Any] = {}
+    while len(found) < 2:
+        found |= dict(asked.stream.receive(30))
+    assert found[good].text == "fine"
+    assert str(found[bad]) == "the worker of the game is gone"
+
+
 # --- many at once ----------------------------------------------------------------------------------------------------
 
 
