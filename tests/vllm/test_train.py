@@ -119,11 +119,12 @@ def test_a_minute_of_self_play_with_vllm_is_far_harder_to_exploit(command: Comma
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_longer_self_play_with_vllm_comes_near_an_equilibrium(seed: int, command: Command, tmp_path: Path) -> None:
-    """The bar of the local engine's default run."""
-    trained(command, tmp_path / "run", "engine=vllm", f"seed={seed}")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_minutes_of_self_play_with_vllm_come_near_an_equilibrium(seed: int, command: Command, tmp_path: Path) -> None:
+    """The bar of the local engine's default run: `make test-vllm ARGS="-m slow"`."""
+    records = trained(command, tmp_path / "run", *SHORT, "steps=300", f"seed={seed}")
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     assert summary["nash_conv_start"] > 0.6
     assert summary["nash_conv"] <= 0.15
-    assert summary["illegal_rate"] < 0.01
+    assert summary["illegal_rate"] < 0.02
+    assert max(record["mismatch_kl"] for record in records) < 1e-9
