@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DEADLINE_S = 400.0
+DEADLINE_S = 900.0
 HERE = Path(__file__).parent
 
 

@@ -16,7 +16,7 @@ import pytest
 from turnwise.algorithms.checkpoint import checkpoint_path, load_checkpoint, newest
 from turnwise.algorithms.reporting.runlog import read_metrics
 
-DEADLINE_S = 400
+DEADLINE_S = 900
 STEPS = 5
 SMALL = (
     *("env=kuhn_poker", f"steps={STEPS}", "games_per_step=32", "checkpoint_every=3", "tensorboard=false"),
