@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from turnwise.algorithms.checks import Lost
 from turnwise.algorithms.launch.settings import LauncherSettings
 
 _LOOK_S = 0.5
@@ -91,6 +92,17 @@ def _this_machine(ray: Any) -> str:
     mine = ray.get_runtime_context().get_node_id()
     found = next(node["Resources"] for node in ray.nodes() if node["NodeID"] == mine)
     return next(str(name) for name in found if name.startswith("node:") and not name.startswith("node:__"))
+
+
+def require_machine() -> None:
+    """Raises Lost where Ray's node of this machine is gone, with all that ran there."""
+    ray = _import_ray()
+    mine = ray.get_runtime_context().get_node_id()
+    if not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == mine):
+        raise Lost(
+            "Ray's node of this machine is gone; go on with turnwise train --resume RUN (without launcher.address a "
+            "run starts a node of its own)"
+        )
 
 
 def seat(group: Any, number: int, *, cpus: float, gpus: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from turnwise.agents.pretrained import pick_device
 from turnwise.algorithms.checks import Lost
 from turnwise.algorithms.files import RunFolderError
 from turnwise.algorithms.launch.casting import troupe_of
-from turnwise.algorithms.launch.cluster import actor_class, seat
+from turnwise.algorithms.launch.cluster import actor_class, require_machine, seat
 from turnwise.algorithms.launch.troupe import NoEngines
 from turnwise.algorithms.player import LocalPlayer
 from turnwise.algorithms.reporting.runlog import lock_run, plain_json
@@ -206,11 +206,14 @@ class Company:
         return self._result(call.remote(), rank, within_s)
 
     def _result(self, reference: Any, rank: int, within_s: float = _ANSWER_S) -> Any:
-        """What a learner's method returns. Raises what it raises, and Died."""
+        """What a learner's method returns. Raises what it raises, Died, and Lost where this machine's node is gone."""
         import ray
 
+        until = time.monotonic() + within_s
+        while time.monotonic() < until and not ray.wait([reference], timeout=_LOOK_S)[0]:
+            require_machine()
         try:
-            return ray.get(reference, timeout=within_s)
+            return ray.get(reference, timeout=_LOOK_S)
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             if isinstance(cause, Lost) and not isinstance(cause, NoEngines):  # a rank misses another one, that died
