@@ -79,6 +79,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             cells = ("", "", "", f"not tried: {one['skipped']}")
         else:
             codes = ", ".join(map(str, one["exit_codes"]))
+            if one["seconds_to_exit"] is not None:
+                codes += f" ({one['seconds_to_exit']:.1f} s after the signal)"
             trained = f"{one.get('trained', '')} of {STEPS * GAMES}"
             cells = (codes, str(one.get("steps", "")), trained, f"NO: {one['wrong']}" if one["wrong"] else one["equal"])
         lines.append(row(one["fault"], one["then"], *cells))
