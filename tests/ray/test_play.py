@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -116,6 +117,23 @@ def test_in_step_with_a_league_it_is_the_run_of_one_process_though_an_actor_is_k
     assert met[5] <= {"policy", "league-4", "league-5", "random"}
     assert met[5] & {"league-4", "league-5"}
     assert "random" in set().union(*met)
+
+
+@pytest.mark.slow
+def test_an_actor_that_hangs_is_replaced_when_its_time_is_over(
+    ray_cluster: Any, small: tuple[str, ...], tmp_path: Path, wait_for: Any
+) -> None:
+    def observe(record: dict[str, Any]) -> None:
+        if record["step"] == 2:
+            ray_cluster.actors("Performer")[0].send_signal(signal.SIGSTOP)
+
+    _, said = run([*small, "launcher=ray", "launcher.play_timeout_s=60"], tmp_path / "run", observe)
+    assert said == [
+        "engine 0 did not get done within 60 s while it played part 0 of step 2 (16 episodes), which is played again; "
+        "it is started again (1 of 3 times)"
+    ]
+    assert check_ledger(tmp_path / "run", 16) == {"steps": 6, "planned": 96, "trained": 96, "dropped": 0}
+    wait_for("its actors to end", lambda: ray_cluster.actors("Performer") == [])
 
 
 def test_one_step_off_trains_every_episode_one_update_late(
