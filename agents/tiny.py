@@ -72,7 +72,7 @@ def build_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
 
 
-def tiny_config(settings: TinyModel, vocabulary: int, **ids: int | None) -> Any:
+def tiny_config(settings: TinyModel, vocabulary: int, **ids: Any) -> Any:
     """The configuration of the model in transformers' terms; ids: of its special tokens."""
     from transformers import Qwen3Config
 
