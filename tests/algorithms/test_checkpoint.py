@@ -111,7 +111,9 @@ def test_files_more_and_less_are_found(tmp_path: Path, model: Any, tokenizer: An
 def test_a_manifest_that_is_none_is_found(text: str, tmp_path: Path, model: Any, tokenizer: Any) -> None:
     folder = save_checkpoint(tmp_path, 1, STATE, model, tokenizer)
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(CheckpointError, match=r"is no whole checkpoint .*; turnwise train --resume goes on from the one before it"):
+    with pytest.raises(
+        CheckpointError, match=r"is no whole checkpoint .*; turnwise train --resume goes on from the one before it"
+    ):
         check(folder)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from turnwise.agents.context import ChatContext, ContextSettings
-from turnwise.agents.language import LanguageAgent
 from turnwise.agents.engine import Completion
+from turnwise.agents.language import LanguageAgent
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import Sampling

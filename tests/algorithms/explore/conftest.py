@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from turnwise.agents.context import ChatContext, ContextSettings
-from turnwise.agents.language import LanguageAgent
 from turnwise.agents.engine import Completion
+from turnwise.agents.language import LanguageAgent
 from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Rollout
 from turnwise.agents.sampling import Sampling, uniforms
