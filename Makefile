@@ -16,7 +16,7 @@ export PYTHON TORCH
 PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-vllm test-oldest check lint types wheel dev ci clean
+.PHONY: help train test test-processes test-slow test-vllm test-oldest check lint types wheel dev ci clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ train: $(VENV)/.train  ## install turnwise, then train with its defaults (ARGS="
 
 test: $(VENV)/.test  ## install the test extra, then run the default suite
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-processes: $(VENV)/.test  ## run the tests of many processes: ranks, Ray, two hosts, faults, signals
+	$(PYTEST) -m "processes and not slow" $(ARGS)
 
 test-slow: $(VENV)/.test  ## run the tests that take minutes to hours, one at a time because some measure time
 	$(PYTEST) -m slow $(ARGS)

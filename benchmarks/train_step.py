@@ -139,7 +139,7 @@ def plain(run: Any, repeats: int) -> dict[str, float]:
     """What transformers take for the tokens of one step when no two rows share anything."""
     from turnwise.algorithms.batch import samples_of
 
-    episodes = run.rollout.collect(run.plans())
+    episodes = run.player.play(run.steps_done).episodes
     prompts = [turn.prompt_ids for episode in episodes for turn in episode.turns]
     samples = [sample for episode in episodes for sample in samples_of(episode, [1.0] * len(episode.turns))]
     epochs = run.settings.algorithm.optimisation.epochs

@@ -17,6 +17,17 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+OF_PROCESSES = ("tests/ray/", "tests/cluster/", "tests/chaos/", "tests/distributed/", "tests/test_stopped_runs.py")
+"""Where every test starts whole runs of several processes: `make test-processes` runs them."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before options leave tests out by their marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(OF_PROCESSES):
+            item.add_marker("processes")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     soak = parser.getgroup("soak", "long runs under faults")
     soak.addoption("--soak-minutes", type=float, default=30.0, help="how long each of them lasts (default: 30)")

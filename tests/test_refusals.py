@@ -217,13 +217,13 @@ def test_weights_that_are_not_finite_are_named(
 def test_weights_that_break_before_the_sampling(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plans = Run.plans
+    step = Run.step
 
-    def break_first(run: Run, attempt: int = 0) -> Any:
+    def break_first(run: Run) -> Any:
         with torch.no_grad():
             run.policy.model.get_output_embeddings().weight[0] = math.nan
-        return plans(run, attempt)
+        return step(run)
 
-    monkeypatch.setattr(Run, "plans", break_first)
+    monkeypatch.setattr(Run, "step", break_first)
     message = refused("train", *QUICK, f"run_dir={tmp_path / 'run'}")
     assert message == "the model's log-probs are NaN: its weights are broken, go back to an earlier checkpoint"
