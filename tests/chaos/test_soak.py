@@ -15,8 +15,6 @@ soaking = import_module("soak")
 def test_a_long_run_under_faults_loses_nothing_and_does_not_grow(
     launcher: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if launcher == "ray":
-        pytest.importorskip("ray")
     minutes = request.config.getoption("--soak-minutes")
     found = soaking.soak(tmp_path, launcher, minutes, every_s=min(60.0, 15 * minutes))
     assert sum(found["faults"].values()) >= 1

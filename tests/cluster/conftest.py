@@ -101,7 +101,6 @@ class Hosts:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    pytest.importorskip("ray")
     folder = Path(tempfile.mkdtemp(prefix="tw-two-"))  # paths of sockets must be short
     found = Hosts(folder)
     try:

@@ -56,7 +56,8 @@ class Cluster:
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Cluster]:
     """Paths of its sockets must be short."""
-    ray = pytest.importorskip("ray")
+    import ray
+
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     folder = Path(tempfile.mkdtemp(prefix="tw-ray-"))
     ray.init(

@@ -21,7 +21,6 @@ SMALL = (
 def test_what_an_actor_samples_is_what_the_learner_would_have_sampled(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ray")
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path_factory.getbasetemp()))
     launch(run_settings(compose([*SMALL])), tmp_path / "run", lambda record: None, lambda line: None, ALONE)
     records = read_metrics(tmp_path / "run")[1:]
