@@ -30,6 +30,7 @@ class Training:
         asked = ["--resume", str(run)] if again else [*words, f"run_dir={run}"]
         command = [*(launcher or (sys.executable,)), "-m", "turnwise", "train", *asked]
         environment = os.environ | {MARK: self.mark, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+        environment["SPT_NOENV"] = "1"  # vLLM's process writes its title over its command line, not over the mark too
         with self.output.open("w") as file:
             self.process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True

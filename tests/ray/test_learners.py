@@ -59,41 +59,55 @@ def test_a_learner_that_is_killed_goes_on_from_its_checkpoint_to_the_same_end(
 
 
 def test_one_that_is_killed_too_often_ends_the_run_and_says_how_to_go_on(
-    ray_cluster: Any, small: tuple[str, ...], tmp_path: Path
+    ray_cluster: Any, small: tuple[str, ...], tmp_path: Path, wait_for: Any
 ) -> None:
+    def kill_newest(record: dict[str, Any]) -> None:
+        """The learner, where one is alive: what it has told may come after its end, and an older one may be ending."""
+        for learner in ray_cluster.actors("Learning")[-1:]:
+            learner.kill()
+
     settings = settings_of(*small, "launcher=ray", "launcher.engines=0", "launcher.restarts=0")
     with pytest.raises(Lost, match=r"learner 0 died .*, more than launcher.restarts=0 times within 3600 s; .*--resume"):
-        launch(settings, tmp_path, lambda record: kill_one(ray_cluster), lambda line: None, ALONE)
-
-
-def kill_one(ray_cluster: Any) -> None:
-    """A learner, where one is alive: what it has told may come after its end."""
-    for learner in ray_cluster.actors("Learning")[:1]:
-        learner.kill()
-    assert ray_cluster.actors("Learning") == []
+        launch(settings, tmp_path, kill_newest, lambda line: None, ALONE)
+    wait_for("the end of all learners", lambda: not ray_cluster.actors("Learning"))
 
 
 def test_told_to_stop_it_saves_and_a_resumed_run_ends_as_one_left_alone(
-    ray_cluster: Any, command: Any, small: tuple[str, ...], alone: Path, tmp_path: Path, wait_for: Any
+    ray_cluster: Any, command: Any, small: tuple[str, ...], tmp_path: Path, wait_for: Any
 ) -> None:
-    folder = tmp_path / "run"
+    words = (*small, "steps=40", "evaluation.every=20")  # long enough to be stopped on the way
+    alone, folder = tmp_path / "alone", tmp_path / "run"
+    train(settings_of(*words), alone)
 
     def tell() -> None:
         wait_for("the second step", lambda: folder.exists() and len(read_metrics(folder)) > 2)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=tell, daemon=True).start()
-    stopped = command("train", *small, "launcher=ray", "launcher.engines=1", f"run_dir={folder}")
+    stopped = command("train", *words, "launcher=ray", "launcher.engines=1", f"run_dir={folder}")
     assert stopped.exit_code == 128 + signal.SIGTERM, stopped.output
     (step,) = [step for step in steps_saved(folder) if f"stopped after step {step}, which is saved" in stopped.stderr]
-    assert 2 <= step < 6
+    assert 2 <= step < 40
     resumed = command("train", "--resume", folder)
     assert resumed.exit_code == 0, resumed.output
     assert f"going on after step {step}" in resumed.stdout
-    for mine, theirs in zip(read_metrics(alone), read_metrics(folder), strict=True):
+    require_same_figures(alone, folder)
+    assert check_ledger(folder, 16) == {"steps": 40, "planned": 640, "trained": 640, "dropped": 0}
+
+
+def require_same_figures(run: Path, other: Path) -> None:
+    """But for rounding, step by step."""
+    for mine, theirs in zip(read_metrics(run), read_metrics(other), strict=True):
         theirs = {name: value for name, value in theirs.items() if not name.startswith("staleness/")}
         assert flat(theirs | {"time": 0}) == pytest.approx(flat(mine | {"time": 0}), rel=1e-5, abs=1e-5)
-    assert check_ledger(folder, 16) == {"steps": 6, "planned": 96, "trained": 96, "dropped": 0}
+
+
+def test_two_learners_train_as_one_process_does(
+    ray_cluster: Any, small: tuple[str, ...], alone: Path, tmp_path: Path
+) -> None:
+    words = (*small, "launcher=ray", "launcher.engines=1", "launcher.learners=2")
+    launch(settings_of(*words), tmp_path / "run", lambda record: None, lambda line: None, ALONE)
+    require_same_figures(alone, tmp_path / "run")
 
 
 def test_what_a_learner_raises_reaches_the_one_who_started_it(
