@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from turnwise.algorithms.batch import Batch
+from turnwise.algorithms.forward import hidden_states, place
 from turnwise.algorithms.losses import ValueLoss, clipped_value_loss
-from turnwise.algorithms.policy import body_and_head, hidden_states, within
+from turnwise.algorithms.policy import body_and_head, within
 
 
 class ValueNet(nn.Module):
@@ -37,7 +38,8 @@ class ValueNet(nn.Module):
             if policy_hidden is None:
                 raise ValueError("a critic on the policy's body needs its hidden states: score the policy first")
             return self.read(policy_hidden)
-        return self.read(hidden_states(self.body, batch)[batch.token_row, batch.token_position - 1])
+        hidden = hidden_states(self.body, batch)
+        return self.read(hidden[place(batch, batch.token_row, batch.token_position - 1)])
 
     @torch.no_grad()
     def everywhere(self, policy: Any, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -48,8 +50,8 @@ class ValueNet(nn.Module):
     def _both(self, batch: Batch, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         hidden = hidden_states(self.body, batch) if hidden is None else hidden
         rows = torch.arange(len(batch.lengths), device=batch.ids.device)
-        before = self.read(hidden[batch.token_row, batch.token_position - 1])
-        return before, self.read(hidden[rows, batch.lengths - 1])
+        before = self.read(hidden[place(batch, batch.token_row, batch.token_position - 1)])
+        return before, self.read(hidden[place(batch, rows, batch.lengths - 1)])
 
 
 def value_loss(predictions: Tensor, batch: Batch, *, clip: float | None, valued: int) -> tuple[Tensor, ValueLoss]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from turnwise.algorithms.batch import Batch
+from turnwise.algorithms.forward import hidden_states, place
 
 Found = TypeVar("Found")
 
@@ -33,14 +34,6 @@ def within(module: Any, compute: Callable[..., Found], *inputs: Any) -> Found:
     return compute(*inputs) if run is None else run(compute, *inputs)
 
 
-def hidden_states(body: Any, batch: Batch) -> Tensor:
-    """[R, L, H]: the last state of a model's body at every token of a batch. Carries the gradient."""
-    columns = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-    attention = (columns < batch.lengths[:, None]).long()
-    found: Tensor = body(input_ids=batch.ids, attention_mask=attention, use_cache=False).last_hidden_state
-    return found
-
-
 def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
     """Log-probs under `model` at a temperature. The head is computed at trained tokens only. Carries the gradient.
 
@@ -51,7 +44,7 @@ def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
 
 def _score(model: Any, batch: Batch, temperature: float) -> Scores:
     body, _ = body_and_head(model)
-    hidden = hidden_states(body, batch)[batch.token_row, batch.token_position - 1]
+    hidden = hidden_states(body, batch)[place(batch, batch.token_row, batch.token_position - 1)]
     distribution = torch.log_softmax(logits_of(model, hidden) / (temperature or 1.0), dim=-1)
     tokens = batch.ids[batch.token_row, batch.token_position]
     return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution, hidden)
