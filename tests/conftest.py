@@ -2,6 +2,8 @@
 
 import importlib.util
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 # The same examples in every run, and no limit on wall time: shared machines are slow at times.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+# Triton reads this when it is imported, which transformers does. Without a GPU its kernels are interpreted.
+if shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 OF_PROCESSES = ("tests/ray/", "tests/cluster/", "tests/chaos/", "tests/distributed/", "tests/test_stopped_runs.py")

