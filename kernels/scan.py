@@ -29,7 +29,7 @@ def reverse_scan(values: Tensor, decay: Tensor) -> Tensor:
         raise ValueError(f"a scan adds up in float32 or float64: got {values.dtype}; convert it first")
     if decay.requires_grad:
         raise ValueError("a scan has no gradient for its decay: detach it")
-    scanned: Tensor = _ReverseScan.apply(values, decay)
+    scanned: Tensor = _ReverseScan.apply(values, decay)  # type: ignore[no-untyped-call]
     return scanned
 
 

@@ -32,11 +32,13 @@ def of_tokens(episode: Episode, index: int, name: str) -> tuple[float, ...]:
 
     Raises: ValueError where the field is None, or has no number or none that is finite at some token.
     """
-    values = of_turn(episode, index, name)
+    values: tuple[float | None, ...] = of_turn(episode, index, name)
+    if None not in values and math.isfinite(sum(found := tuple(map(float, values)))):  # type: ignore[arg-type]
+        return found
     for token, value in enumerate(values):
         if value is None or not math.isfinite(value):
             raise _missing(name, f"token {token} of turn {index} of episode {episode.id!r}", value)
-    return tuple(float(value) for value in values)
+    return found
 
 
 def end_value(episode: Episode, seat: str) -> float:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain as end_to_end
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from turnwise.algorithms.credit.annotations import of_tokens, of_turn
 from turnwise.algorithms.credit.episodes import TurnCredit, is_trained, learner_seats, rewards_of_seat
+from turnwise.algorithms.credit.groups import Floats
 from turnwise.records import Episode
 
 PER = ("token", "turn")
@@ -37,7 +42,7 @@ class Chain(NamedTuple):
         """[L] field `name` of the turns, of their tokens with `per` token. Raises ValueError where it is missing."""
         if self.per == "turn":
             return [float(of_turn(self.episode, index, name)) for index in self.turns]
-        return [value for index in self.turns for value in of_tokens(self.episode, index, name)]
+        return list(end_to_end.from_iterable(of_tokens(self.episode, index, name) for index in self.turns))
 
 
 def chains(episodes: Sequence[Episode], learner: str, per: str) -> Iterator[Chain]:
@@ -54,12 +59,21 @@ def chains(episodes: Sequence[Episode], learner: str, per: str) -> Iterator[Chai
 
 
 def put(table: TurnCredit, chain: Chain, values: Sequence[float]) -> None:
-    """Write [L] values back to the turns of the chain: a tuple per turn with tokens, else a float."""
+    """Write [L] floats, or more, back to the turns of the chain: a tuple per turn with tokens, else a float."""
     start = 0
     for index, length in zip(chain.turns, chain.lengths(), strict=True):
-        piece = tuple(float(value) for value in values[start : start + length])
+        piece = tuple(values[start : start + length])
         table[chain.place][index] = piece if chain.per == "token" else piece[0]
         start += length
+
+
+def padded(rows: Sequence[Sequence[float]]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """[R, L] float64, 0 after the end of a shorter row; and the bool mask of what is in a row."""
+    lengths = np.array([len(row) for row in rows], dtype=np.intp)
+    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    table = np.zeros(mask.shape)
+    table[mask] = np.fromiter(end_to_end.from_iterable(rows), np.float64, int(lengths.sum()))
+    return table, mask
 
 
 def untrained(episodes: Sequence[Episode]) -> TurnCredit:
@@ -81,6 +95,8 @@ def _trained(episode: Episode, seat: str, learner: str) -> tuple[list[int], list
 
 def _chain(place: int, episode: Episode, seat: str, per: str, turns: list[int], rewards: list[float]) -> Chain:
     if per == "token":
-        silence = [[0.0] * (len(episode.turns[index].completion_ids) - 1) for index in turns]
-        rewards = [value for zeros, reward in zip(silence, rewards, strict=True) for value in (*zeros, reward)]
+        of_turns, rewards = rewards, []
+        for index, reward in zip(turns, of_turns, strict=True):
+            rewards += [0.0] * (len(episode.turns[index].completion_ids) - 1)
+            rewards.append(reward)
     return Chain(place, episode, seat, per, turns, rewards)

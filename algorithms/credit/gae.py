@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.credit.annotations import end_value
-from turnwise.algorithms.credit.chains import PER, Chain, chains, put, untrained
+from turnwise.algorithms.credit.chains import PER, Chain, chains, padded, put, untrained
 from turnwise.algorithms.credit.episodes import CreditResult, TurnCredit
 from turnwise.algorithms.credit.groups import Floats
+from turnwise.algorithms.credit.returns import discounted_sums
 from turnwise.algorithms.credit.whiten import flat, whiten_credit
 from turnwise.records import Episode
 
@@ -69,15 +71,34 @@ def gae(
     Source: Schulman et al. 2016, arXiv:1506.02438, eq. 16.
     """
     _check(rewards, values, mask)
-    taken = [True] * len(rewards) if mask is None or not skip_masked else [bool(entry) for entry in mask]
-    advantages = np.zeros(len(rewards))
-    value_after, advantage_after = bootstrap, 0.0
-    for step in range(len(rewards) - 1, -1, -1):
-        if taken[step]:
-            difference = rewards[step] + gamma * value_after - values[step]
-            value_after, advantage_after = values[step], difference + gamma * lam * advantage_after
-        advantages[step] = advantage_after
-    return advantages
+    taken = np.ones(len(rewards), dtype=bool) if mask is None or not skip_masked else np.array(mask, dtype=bool)
+    row, column = (np.array(entries, dtype=np.float64)[None] for entries in (rewards, values))
+    found: Floats = gae_rows(row, column, taken[None], gamma=gamma, lam=lam, bootstrap=np.array([bootstrap]))[0]
+    return found
+
+
+def gae_rows(
+    rewards: Floats, values: Floats, mask: npt.NDArray[np.bool_], *, gamma: float, lam: float, bootstrap: Floats
+) -> Floats:
+    """`gae` of many rows at once.
+
+    Args:
+        rewards, values: [R, L] float64, in task units; nothing is read outside the mask.
+        mask: [R, L] bool: the steps that were taken. Another one shows the advantage of the one after it, at the end 0.
+        bootstrap: [R] V after the last step of each row.
+    Returns: [R, L] float64 in task units.
+    """
+    count = mask.sum(axis=1)
+    first = np.arange(mask.shape[1]) < count[:, None]
+    earned, before = np.zeros(mask.shape), np.zeros(mask.shape)
+    earned[first], before[first] = rewards[mask], values[mask]  # the steps that were taken, closed up
+    after = np.zeros(mask.shape)
+    after[:, :-1] = before[:, 1:]
+    spoke = count > 0
+    after[spoke, count[spoke] - 1] = bootstrap[spoke]
+    differences = np.where(first, earned + gamma * after - before, 0.0)
+    found = np.pad(discounted_sums(differences, gamma * lam), ((0, 0), (0, 1)))
+    return np.take_along_axis(found, np.cumsum(mask, axis=1) - mask, axis=1)
 
 
 def credit(
@@ -90,12 +111,14 @@ def credit(
         episode stopped.
     """
     advantages, targets = untrained(episodes), untrained(episodes)
-    for chain in chains(episodes, learner, settings.per):
-        values = chain.column("value" if settings.per == "turn" else "token_values")
-        end = _value_at_end(chain) if settings.bootstrap_truncated else 0.0
-        row = gae(chain.rewards, values, gamma=settings.gamma, lam=settings.lam, bootstrap=end)
-        put(advantages, chain, row.tolist())
-        put(targets, chain, (row + values).tolist())
+    rows = list(chains(episodes, learner, settings.per))
+    rewards, mask = padded([chain.rewards for chain in rows])
+    values, _ = padded([chain.column("value" if settings.per == "turn" else "token_values") for chain in rows])
+    ends = np.array([_value_at_end(chain) if settings.bootstrap_truncated else 0.0 for chain in rows])
+    found = gae_rows(rewards, values, mask, gamma=settings.gamma, lam=settings.lam, bootstrap=ends)
+    for chain, row, goal in zip(rows, found.tolist(), (found + values).tolist(), strict=True):
+        put(advantages, chain, row)
+        put(targets, chain, goal)
     metrics = explained_variance(advantages, targets)
     return CreditResult(whiten_credit(advantages) if settings.whiten else advantages, {}, targets, metrics)
 

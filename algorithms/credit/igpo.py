@@ -22,7 +22,7 @@ from turnwise.algorithms.credit.groups import (
     seat_rows,
     spread,
 )
-from turnwise.algorithms.credit.returns import rewards_to_go
+from turnwise.algorithms.credit.returns import discounted_sums, rewards_to_go
 from turnwise.records import Episode, Turn
 
 NORM_MODES = ("separate", "joint", "scaled_separate", "raw_ig", "none")
@@ -142,9 +142,7 @@ def position_baseline(
     Source: first code released with arXiv:2510.14967; a compatibility mode only.
     """
     inside = np.asarray(mask, dtype=np.float64)
-    to_go = (
-        np.array([rewards_to_go(row, 1.0) for row in token_rewards], dtype=np.float64).reshape(inside.shape) * inside
-    )
+    to_go = discounted_sums(np.array(token_rewards, dtype=np.float64).reshape(inside.shape), 1.0) * inside
     ids = group_ids(group, len(to_go))
     columns = [centred(column, ids) for column in to_go.T]
     return np.array(columns, dtype=np.float64).reshape(inside.T.shape).T * inside

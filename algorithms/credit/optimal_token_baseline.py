@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from turnwise.algorithms.checks import require_between, require_choice
-from turnwise.algorithms.credit.chains import Chain, chains, put, untrained
+from turnwise.algorithms.credit.chains import Chain, chains, padded, put, untrained
 from turnwise.algorithms.credit.episodes import CreditResult
 from turnwise.algorithms.credit.groups import SINGLETONS, Floats, for_groups_of_one, group_ids, members, seat_rows
 from turnwise.records import Episode
@@ -112,11 +112,11 @@ def credit(
 def _of_group(group: Sequence[Chain], settings: OptimalTokenBaselineSettings) -> list[Floats]:
     """[L] advantages of each chain of one group."""
     lengths = [len(chain.rewards) for chain in group]
-    mask = np.arange(max(lengths)) < np.array(lengths)[:, None]
+    rewards, mask = padded([chain.rewards for chain in group])
     result = optimal_token_baseline(
-        _padded([chain.rewards for chain in group], mask),
-        np.exp(_padded([chain.column("train_logprobs") for chain in group], mask)),
-        _padded([chain.column("squared_probs") for chain in group], mask),
+        rewards,
+        np.exp(padded([chain.column("train_logprobs") for chain in group])[0]),
+        padded([chain.column("squared_probs") for chain in group])[0],
         mask,
         zero_tail=settings.zero_tail,
         eps=settings.eps,
@@ -124,12 +124,6 @@ def _of_group(group: Sequence[Chain], settings: OptimalTokenBaselineSettings) ->
     if len(group) == 1:
         return [result.returns[0] if settings.singleton == "raw" else np.zeros(lengths[0])]
     return [row[:length] for row, length in zip(result.advantages, lengths, strict=True)]
-
-
-def _padded(rows: Sequence[Sequence[float]], mask: npt.NDArray[np.bool_]) -> Floats:
-    table = np.zeros(mask.shape)
-    table[mask] = [value for row in rows for value in row]
-    return table
 
 
 def _without_company(inside: npt.NDArray[np.bool_], place: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from turnwise.algorithms.credit.episodes import (
     learner_seats,
     rewards_of_seat,
 )
+from turnwise.algorithms.credit.groups import Floats
 from turnwise.records import Episode
 
 
@@ -36,6 +37,21 @@ def rewards_to_go(rewards: Sequence[float], discount: float) -> list[float]:
         later = rewards[index] + discount * later
         to_go[index] = later
     return to_go
+
+
+def discounted_sums(rewards: Floats, discount: float) -> Floats:
+    """`rewards_to_go` of many rows at once, in log2(L) steps: after k of them an entry holds its next 2^k terms.
+
+    Args:
+        rewards: [R, L] float64, in any unit; 0 after the end of a shorter row, which changes nothing before it.
+        discount: gamma per entry, in [0, 1].
+    Returns: [R, L] float64 in that unit.
+    """
+    sums, step = rewards.copy(), 1
+    while step < sums.shape[1]:
+        sums[:, :-step] += discount**step * sums[:, step:]
+        step *= 2
+    return sums
 
 
 def credit(

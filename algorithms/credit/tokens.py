@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -32,12 +33,13 @@ def token_column(table: TurnCredit, episodes: Sequence[Episode], name: str) -> F
         for index, entry in enumerate(row)
         if entry is not None
     ]
-    return np.array([value for column in columns for value in column], dtype=np.float64)
+    return np.array(list(chain.from_iterable(columns)), dtype=np.float64)
 
 
 def settled(table: TurnCredit) -> TurnCredit:
     """The table with 0.0 where it says NaN: on tokens of a trained turn that are trained in another episode."""
-    return refilled(table, np.where(np.isnan(flat(table)), 0.0, flat(table)))
+    values = flat(table)
+    return refilled(table, np.where(np.isnan(values), 0.0, values))
 
 
 def _repeated(entry: Advantage, tokens: int) -> Advantage:

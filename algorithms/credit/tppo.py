@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.credit.annotations import end_value
-from turnwise.algorithms.credit.chains import chains, put, untrained
+from turnwise.algorithms.credit.chains import Chain, chains, padded, put, untrained
 from turnwise.algorithms.credit.episodes import CreditResult
-from turnwise.algorithms.credit.gae import gae
+from turnwise.algorithms.credit.gae import gae, gae_rows
 from turnwise.algorithms.credit.groups import Floats
-from turnwise.algorithms.credit.returns import rewards_to_go
+from turnwise.algorithms.credit.returns import discounted_sums
 from turnwise.algorithms.credit.whiten import whiten_credit
 from turnwise.records import Episode
 
@@ -71,21 +73,24 @@ def credit(
         after an unfinished chunk.
     """
     advantages, targets = untrained(episodes), untrained(episodes)
-    for chain in chains(episodes, learner, "token"):
-        finished = is_whole(chain.episode)
-        asks = not finished and settings.bootstrap == "end_value"
-        row = extended_gae(
-            chain.rewards,
-            chain.column("token_values"),
-            gamma=settings.gamma,
-            lam=settings.lam,
-            finished=finished,
-            end_value=end_value(chain.episode, chain.seat) if asks else None,
-        )
-        put(advantages, chain, row.tolist())
-        if finished:
-            put(targets, chain, rewards_to_go(chain.rewards, settings.gamma))
+    rows = list(chains(episodes, learner, "token"))
+    columns = [chain.column("token_values") for chain in rows]
+    rewards, mask = padded([chain.rewards for chain in rows])
+    ends = np.array([_after(chain, column, settings) for chain, column in zip(rows, columns, strict=True)])
+    found = gae_rows(rewards, padded(columns)[0], mask, gamma=settings.gamma, lam=settings.lam, bootstrap=ends)
+    to_go = discounted_sums(rewards, settings.gamma)
+    for chain, row, goal in zip(rows, found.tolist(), to_go.tolist(), strict=True):
+        put(advantages, chain, row)
+        if is_whole(chain.episode):
+            put(targets, chain, goal)
     return CreditResult(whiten_credit(advantages) if settings.whiten else advantages, {}, targets)
+
+
+def _after(chain: Chain, values: Sequence[float], settings: TPPOSettings) -> float:
+    """V after the last token of a chain: see `extended_gae`."""
+    if is_whole(chain.episode):
+        return 0.0
+    return values[-1] if settings.bootstrap == "last_value" else end_value(chain.episode, chain.seat)
 
 
 def is_whole(episode: Episode) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import numpy as np
 
@@ -49,21 +50,21 @@ def whiten_credit(table: TurnCredit, episodes: Sequence[Episode] | None = None) 
 
 def flat(table: TurnCredit) -> Floats:
     """[N] every number of the table, in order; turns that are not trained have none."""
-    return np.array([number for row in table for entry in row for number in _numbers(entry)], dtype=np.float64)
+    return np.array(list(chain.from_iterable(_numbers(entry) for row in table for entry in row)), dtype=np.float64)
 
 
 def refilled(table: TurnCredit, values: Floats) -> TurnCredit:
     """A table of the same layout with other numbers, in the order of `flat`."""
     queue = iter(values.tolist())
-    return [[_like(entry, [next(queue) for _ in _numbers(entry)]) for entry in row] for row in table]
+    return [[_like(entry, queue) for entry in row] for row in table]
 
 
 def _numbers(entry: Advantage) -> tuple[float, ...]:
     return () if entry is None else entry if isinstance(entry, tuple) else (entry,)
 
 
-def _like(entry: Advantage, numbers: list[float]) -> Advantage:
-    return None if entry is None else tuple(numbers) if isinstance(entry, tuple) else numbers[0]
+def _like(entry: Advantage, queue: Iterator[float]) -> Advantage:
+    return tuple(islice(queue, len(entry))) if isinstance(entry, tuple) else None if entry is None else next(queue)
 
 
 def _token_counts(table: TurnCredit, episodes: Sequence[Episode]) -> Floats:

@@ -94,7 +94,10 @@ def with_rewards(
     episode: Episode, rewards: Sequence[float], returns: Mapping[str, float], parts: Mapping[str, Mapping[str, float]]
 ) -> Episode:
     """The episode with other rewards: one per turn, a return per seat, and what the returns are made of."""
-    turns = [replace(turn, reward=value) for turn, value in zip(episode.turns, rewards, strict=True)]
+    turns = [
+        turn if turn.reward == value else replace(turn, reward=value)
+        for turn, value in zip(episode.turns, rewards, strict=True)
+    ]
     return replace(episode, turns=tuple(turns), returns=returns, reward_parts=parts)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.rewards.amounts import Extra, Extras, RewardResult, add_to_learner, missing, own_turns
@@ -39,12 +42,24 @@ def turn_kl(logprobs: Sequence[float], reference: Sequence[float], estimator: st
         estimator: See `regularize.sampled_kl`.
     Source: Ziegler et al. 2019, arXiv:1909.08593, eq. 2.
     """
+    return turn_kls([logprobs], [reference], estimator)[0]
+
+
+def turn_kls(
+    logprobs: Sequence[Sequence[float]], reference: Sequence[Sequence[float]], estimator: str = "k1"
+) -> list[float]:
+    """`turn_kl` of each of some turns."""
     import torch  # here, so that settings are checked without it
 
     from turnwise.algorithms.regularize import sampled_kl
 
-    old, other = (torch.tensor(list(column), dtype=torch.float64) for column in (logprobs, reference))
-    return float(sampled_kl(old, other, estimator).sum())
+    old, other = (
+        torch.from_numpy(np.array(list(chain.from_iterable(columns)), dtype=np.float64))
+        for columns in (logprobs, reference)
+    )
+    turn_of = torch.arange(len(logprobs)).repeat_interleave(torch.tensor([len(turn) for turn in logprobs]))
+    sums = torch.zeros(len(logprobs), dtype=torch.float64).index_add_(0, turn_of, sampled_kl(old, other, estimator))
+    return sums.tolist()
 
 
 def reward(
@@ -57,16 +72,19 @@ def reward(
 
     def extras(episode: Episode, seat: str) -> Extras:
         spoken = [index for index in own_turns(episode, seat) if episode.turns[index].completion_ids]
-        return {"kl": Extra({index: _price(episode, episode.turns[index], settings) for index in spoken})}
+        pairs = [_compared(episode, episode.turns[index], settings) for index in spoken]
+        nats = turn_kls([own for own, _ in pairs], [other for _, other in pairs], settings.estimator)
+        return {"kl": Extra({index: -settings.beta * kl for index, kl in zip(spoken, nats, strict=True)})}
 
     changed, metrics = add_to_learner(episodes, learner, extras)
     return RewardResult(changed, {}, metrics)
 
 
-def _price(episode: Episode, turn: Turn, settings: KLSettings) -> float:
+def _compared(episode: Episode, turn: Turn, settings: KLSettings) -> tuple[Sequence[float], Sequence[float]]:
+    """The log-probabilities of the policy and of the reference."""
     old = turn.train_logprobs if settings.policy == "trainer" else turn.logprobs
     if old is None:
         raise missing("kl", "train_logprobs", episode, "let the trainer score the episodes, or set policy: sampler")
     if turn.reference_logprobs is None:
         raise missing("kl", "reference_logprobs", episode, "score the episodes with a reference model first")
-    return -settings.beta * turn_kl(old, turn.reference_logprobs, settings.estimator)
+    return old, turn.reference_logprobs

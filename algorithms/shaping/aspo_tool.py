@@ -80,7 +80,7 @@ def shape(
     table = [list(row) for row in advantages]
     for row, amount in zip(rows, nudge.tolist(), strict=True):
         for index, turn in enumerate(episodes[row.place].turns):
-            if turn.seat == row.seat:
+            if amount and turn.seat == row.seat:
                 table[row.place][index] = _nudged(table[row.place][index], amount, settings.k)
     share = sum(call is not None for call in calls) / len(calls) if calls else 0.0
     return table, {"eligible": share}
@@ -103,6 +103,8 @@ def _first_call(episode: Episode, row: SeatRow, correct: float) -> FirstCall | N
 
 
 def _nudged(entry: Advantage, nudge: float, k: float) -> Advantage:
-    if entry is None:
-        return None
-    return tuple(nudged(value, nudge, k) for value in entry) if isinstance(entry, tuple) else nudged(entry, nudge, k)
+    if not isinstance(entry, tuple):
+        return None if entry is None else nudged(entry, nudge, k)
+    values = np.array(entry)
+    most = k * np.abs(values)
+    return tuple((values + np.clip(nudge, -most, most)).tolist())
