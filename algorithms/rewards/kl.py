@@ -57,9 +57,8 @@ def turn_kls(
         torch.from_numpy(np.array(list(chain.from_iterable(columns)), dtype=np.float64))
         for columns in (logprobs, reference)
     )
-    turn_of = torch.arange(len(logprobs)).repeat_interleave(torch.tensor([len(turn) for turn in logprobs]))
-    sums = torch.zeros(len(logprobs), dtype=torch.float64).index_add_(0, turn_of, sampled_kl(old, other, estimator))
-    return sums.tolist()
+    turn_of = np.repeat(np.arange(len(logprobs)), np.array([len(turn) for turn in logprobs], dtype=np.intp))
+    return np.bincount(turn_of, sampled_kl(old, other, estimator).numpy(), len(logprobs)).tolist()
 
 
 def reward(
