@@ -58,7 +58,8 @@ def turn_kls(
         for columns in (logprobs, reference)
     )
     turn_of = np.repeat(np.arange(len(logprobs)), np.array([len(turn) for turn in logprobs], dtype=np.intp))
-    return np.bincount(turn_of, sampled_kl(old, other, estimator).numpy(), len(logprobs)).tolist()
+    sums: list[float] = np.bincount(turn_of, sampled_kl(old, other, estimator).numpy(), len(logprobs)).tolist()
+    return sums
 
 
 def reward(

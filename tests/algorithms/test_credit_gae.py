@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.algorithms.credit import CREDITS, tppo
-from turnwise.algorithms.credit.gae import GAESettings, credit, gae
-from turnwise.algorithms.credit.returns import rewards_to_go
+from turnwise.algorithms.credit.gae import GAESettings, credit, gae, gae_rows
+from turnwise.algorithms.credit.returns import discounted_sums, rewards_to_go
 from turnwise.algorithms.credit.tppo import TPPOSettings, extended_gae
 from turnwise.algorithms.credit.whiten import whiten, whiten_credit
 from turnwise.records import Episode, Turn
@@ -50,6 +50,30 @@ def test_never_nan_and_environment_tokens_do_not_matter(row, gamma, lam, skip, e
     alone = gae([r for r, _ in kept], [v for _, v in kept], gamma=gamma, lam=lam, bootstrap=end)
     if skip:
         assert got[np.array(mask, dtype=bool)].tolist() == alone.tolist()
+
+
+def loop(rewards, values, mask, gamma, lam, after):
+    """The definition, step by step."""
+    found, advantage = [0.0] * len(rewards), 0.0
+    for step in reversed(range(len(rewards))):
+        if mask[step]:
+            advantage = rewards[step] + gamma * after - values[step] + gamma * lam * advantage
+            after = values[step]
+        found[step] = advantage
+    return found
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 0), (1, 1), (3, 1), (4, 37), (2, 300)])
+@pytest.mark.parametrize(("gamma", "lam"), [(1.0, 0.95), (0.9, 0.0), (1.0, 1.0)])
+def test_many_rows_at_once_are_the_loop(shape, gamma, lam) -> None:
+    rng = np.random.default_rng(0)
+    rewards, values = rng.normal(size=(2, *shape))
+    mask, ends = rng.random(shape) < 0.7, rng.normal(size=shape[0])
+    got = gae_rows(rewards, values, mask, gamma=gamma, lam=lam, bootstrap=ends)
+    for row, *columns in zip(got, rewards, values, mask, ends, strict=True):
+        assert row.tolist() == pytest.approx(loop(*columns[:3], gamma, lam, columns[3]), abs=1e-12)
+    for row, sums in zip(rewards, discounted_sums(rewards, gamma), strict=True):
+        assert sums.tolist() == pytest.approx(rewards_to_go(row, gamma), abs=1e-12)
 
 
 @given(rows, st.sampled_from([0.5, 1.0]))
