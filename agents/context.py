@@ -9,6 +9,8 @@ refuses.
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +18,7 @@ from typing import Any
 
 import jinja2
 
+from turnwise.agents.frame import Said, encoder, frame_of
 from turnwise.records import Message
 
 LAYOUTS = ("append_only", "per_turn")
@@ -83,6 +86,10 @@ class ChatContext:
                 f"the tokenizer has no chat template; choose one with model.chat_template={'|'.join(TEMPLATES)}"
             )
         self._special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+        self._any_special = re.compile("|".join(map(re.escape, self._special)) or "(?!)")
+        self._ids_of = encoder(tokenizer)
+        constant = self.template in map(shipped_template, TEMPLATES)
+        self._frame = frame_of(self._rendered) if constant else None
         self.end_id = self._end_of_turn()
         """The token that ends a reply."""
         if settings.layout == "append_only":
@@ -90,6 +97,7 @@ class ChatContext:
         self.encode = functools.lru_cache(maxsize=CACHED)(self._encode)
         self.decode = functools.lru_cache(maxsize=CACHED)(self._decode)
         self.opening = functools.lru_cache(maxsize=CACHED)(self._opening)
+        self.first = functools.lru_cache(maxsize=CACHED)(self._first)
         self.bridge = functools.lru_cache(maxsize=CACHED)(self._bridge)
 
     def render(self, messages: Sequence[Message], *, generate: bool) -> str:
@@ -97,14 +105,19 @@ class ChatContext:
 
         Raises TemplateError if the template refuses the conversation.
         """
-        system = [{"role": "system", "content": self.settings.system}] if self.settings.system else []
-        plain = [{"role": message.role, "content": self._content(message)} for message in messages]
+        said = [("system", self.settings.system)] if self.settings.system else []
+        said += [(message.role, self._content(message)) for message in messages]
+        return self._rendered(said, generate) if self._frame is None else self._frame.text(said, generate)
+
+    def _rendered(self, said: Said, generate: bool) -> str:
+        """By the template itself."""
+        talk = [{"role": role, "content": content} for role, content in said]
         try:
             text = self.tokenizer.apply_chat_template(
-                system + plain, chat_template=self.template, tokenize=False, add_generation_prompt=generate
+                talk, chat_template=self.template, tokenize=False, add_generation_prompt=generate
             )
         except jinja2.TemplateError as error:
-            roles = ", ".join(message["role"] for message in system + plain)
+            roles = ", ".join(role for role, _ in said)
             raise TemplateError(f"the chat template refuses a conversation of {roles}: {error}") from None
         return str(text)
 
@@ -116,13 +129,13 @@ class ChatContext:
     def _content(self, message: Message) -> str:
         """What is read must never open or close a message: special tokens that it spells out are broken up."""
         text = message.content
-        if message.role in ("user", "tool"):
+        if message.role in ("user", "tool") and self._any_special.search(text):
             for special in self._special:
                 text = text.replace(special, f"{special[0]}\u200b{special[1:]}")
         return text
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+        return tuple(self._ids_of(text))
 
     def _decode(self, ids: tuple[int, ...]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
@@ -130,6 +143,10 @@ class ChatContext:
     def _opening(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
         """The first prompt of a conversation."""
         return self._encode(self.render(messages, generate=True))
+
+    def _first(self, text: str) -> tuple[int, ...]:
+        """The first prompt of a conversation that a user opens."""
+        return self._opening((Message("user", text),))
 
     def _bridge(self, observation: str, closed: bool) -> tuple[int, ...]:
         """What stands between a reply and the next one. `closed`: the reply ended with its end-of-turn token."""
@@ -178,11 +195,13 @@ class ChatContext:
 class Transcript:
     """The conversation of one seat in one episode."""
 
-    __slots__ = ("_actions", "_closed", "_context", "_observations", "_segments", "dropped")
+    __slots__ = ("_actions", "_closed", "_context", "_observations", "_row", "_segments", "dropped")
 
     def __init__(self, context: ChatContext) -> None:
         self._context = context
         self._segments: list[tuple[int, ...]] = []
+        self._row: tuple[int, ...] = ()
+        """All segments in a row."""
         self._observations: list[str] = []
         self._actions: list[str] = []
         self._closed = True
@@ -192,7 +211,7 @@ class Transcript:
     def copy(self) -> Transcript:
         """An independent one."""
         twin = Transcript(self._context)
-        twin._segments, twin._observations = self._segments.copy(), self._observations.copy()
+        twin._segments, twin._observations, twin._row = self._segments.copy(), self._observations.copy(), self._row
         twin._actions, twin._closed, twin.dropped = self._actions.copy(), self._closed, self.dropped
         return twin
 
@@ -201,9 +220,7 @@ class Transcript:
         context = self._context
         self._observations.append(text)
         if context.settings.layout == "append_only":
-            self._segments.append(
-                context.bridge(text, self._closed) if self._segments else context.opening((Message("user", text),))
-            )
+            self._append(context.bridge(text, self._closed) if self._segments else context.first(text))
 
     def reply(self, completion_ids: tuple[int, ...], shown: str) -> None:
         """Append what the policy sampled, as the ids that it sampled.
@@ -213,7 +230,11 @@ class Transcript:
         self._actions.append(shown)
         self._closed = bool(completion_ids) and completion_ids[-1] == self._context.end_id
         if self._context.settings.layout == "append_only":
-            self._segments.append(completion_ids)
+            self._append(completion_ids)
+
+    def _append(self, ids: tuple[int, ...]) -> None:
+        self._segments.append(ids)
+        self._row += ids
 
     def prompt(self, max_tokens: int) -> tuple[int, ...] | None:
         """The ids to sample from, or None where no room for `max_tokens` is left and the episode must be cut."""
@@ -229,13 +250,11 @@ class Transcript:
     def _ids(self) -> tuple[int, ...]:
         context, history = self._context, self._context.settings.history
         if context.settings.layout == "append_only":
-            segments = self._segments
-            return segments[0] if len(segments) == 1 else tuple(token for ids in segments for token in ids)
+            return self._row
         if history == "last" or len(self._observations) == 1:
-            return context.opening((Message("user", self._observations[-1]),))
+            return context.first(self._observations[-1])
         if history == "first_last":
-            text = f"{self._observations[0]}\n\n{self._observations[-1]}"
-            return context.opening((Message("user", text),))
+            return context.first(f"{self._observations[0]}\n\n{self._observations[-1]}")
         return context.opening(tuple(self._talk()))
 
     def _talk(self) -> list[Message]:
@@ -255,6 +274,7 @@ class Transcript:
             return False
         if self._segments:
             del self._segments[1:3]
+            self._row = tuple(itertools.chain.from_iterable(self._segments))
         del self._observations[1]
         del self._actions[0]
         self.dropped += 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from turnwise.agents.sampling import Sampling
+from turnwise.quick import quick
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,7 @@ Weights = Callable[[], "Iterable[tuple[str, Tensor]]"]
 """Gives every weight under its Hugging Face name, whole, on any device."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the engine sampled for one prompt."""
@@ -34,6 +36,7 @@ class Completion:
     """(first token, version of the weights) per span; empty where the engine's `weight_version` holds throughout."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One reply to be sampled."""

@@ -25,17 +25,20 @@ class LanguageAgent:
             )
         self.engine, self.context, self.sampling, self.name = engine, context, sampling, name
         self._stream: LanguageStream | None = None
+        self._streamed_by: Engine | None = None
+        """The engine that `_stream` was made for, or that was found to give none."""
 
     def act(self, requests: Sequence[Request]) -> list[Reply]:
         """One reply per request, in order, sampled together but for those that have other limits.
 
         Raises ValueError where a request has begun a reply that leaves no token to sample.
         """
+        limits = [self._limit(request) for request in requests]
+        if len(set(limits)) == 1:
+            return self._sample(requests, limits[0])
         alike: dict[int, list[int]] = {}  # most tokens to sample -> places of the requests
-        for place, request in enumerate(requests):
-            alike.setdefault(self._limit(request), []).append(place)
-        if len(alike) == 1:
-            return self._sample(requests, *alike)
+        for place, limit in enumerate(limits):
+            alike.setdefault(limit, []).append(place)
         replies: dict[int, Reply] = {}
         for limit, places in alike.items():
             replies |= zip(places, self._sample([requests[place] for place in places], limit), strict=True)
@@ -43,6 +46,8 @@ class LanguageAgent:
 
     def _limit(self, request: Request) -> int:
         """Most tokens that this request may be given."""
+        if request.max_tokens is None and not request.begun:
+            return self.sampling.max_tokens
         own = self.sampling.max_tokens - len(request.begun)
         limit = own if request.max_tokens is None else min(own, request.max_tokens)
         if limit < 1:
@@ -62,20 +67,20 @@ class LanguageAgent:
             completions = self.engine.generate(prompts, seeds, sampling, begun)
         else:
             completions = self.engine.generate(prompts, seeds, sampling)
-        seconds = time.perf_counter() - started
-        return [self._reply(completion, seconds) for completion in completions]
+        seconds, version = time.perf_counter() - started, self.engine.weight_version
+        return [self._reply(completion, seconds, version) for completion in completions]
 
     def _sampling(self, limit: int) -> Sampling:
         return self.sampling if limit == self.sampling.max_tokens else replace(self.sampling, max_tokens=limit)
 
-    def _reply(self, completion: Completion, seconds: float) -> Reply:
+    def _reply(self, completion: Completion, seconds: float, version: int) -> Reply:
         return Reply(
             text=self.context.decode(completion.ids),
             completion_ids=completion.ids,
             logprobs=completion.logprobs,
             topk_entropy=completion.topk_entropy,
             finished=completion.finished,
-            weight_version=self.engine.weight_version,
+            weight_version=version,
             versions=completion.versions,
             seconds=seconds,
         )
@@ -90,8 +95,10 @@ class LanguageAgent:
     @property
     def stream(self) -> LanguageStream | None:
         """Takes requests and gives every reply as soon as it is done; None where the engine samples batches only."""
-        if self._stream is None and isinstance(self.engine, StreamingEngine):
-            self._stream = LanguageStream(self, self.engine)
+        engine = self.engine
+        if self._streamed_by is not engine:
+            self._streamed_by = engine
+            self._stream = LanguageStream(self, engine) if isinstance(engine, StreamingEngine) else None
         return self._stream
 
 
@@ -105,22 +112,19 @@ class LanguageStream:
 
     def submit(self, requests: Sequence[Request]) -> list[int]:
         """Hand requests in; returns their numbers. Raises ValueError where one leaves no token to sample."""
-        asks = [self._ask(request) for request in requests]
-        numbers = self._engine.submit(asks)
-        self._since |= dict.fromkeys(numbers, time.perf_counter())
+        numbers = self._engine.submit([self._ask(request) for request in requests])
+        self._since.update(dict.fromkeys(numbers, time.perf_counter()))
         return numbers
 
     def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]:
         """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
-        now = time.perf_counter
-        found: list[tuple[int, Reply | AgentFailure]] = []
-        for number, completion in self._engine.receive(timeout_s):
-            since = self._since.pop(number)
-            if isinstance(completion, Completion):
-                found.append((number, self._agent._reply(completion, now() - since)))
-            else:
-                found.append((number, completion))
-        return found
+        done = self._engine.receive(timeout_s)
+        now, version, reply = time.perf_counter(), self._engine.weight_version, self._agent._reply
+        since = [self._since.pop(number) for number, _ in done]
+        return [
+            (number, reply(found, now - begun, version) if isinstance(found, Completion) else found)
+            for (number, found), begun in zip(done, since, strict=True)
+        ]
 
     def withdraw(self, numbers: Sequence[int]) -> None:
         """Forget these requests."""

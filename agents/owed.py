@@ -14,6 +14,8 @@ from turnwise.records import Reply, Request
 PATIENCE_S = 600.0
 """For so long an agent may leave all that it owes unanswered."""
 
+FAILURES = (AgentFailure, EnvFailure)
+
 
 class Stream(Protocol):
     """An agent that answers requests one by one, in its own time."""
@@ -47,32 +49,39 @@ class Owed:
         for number, table in zip(numbers, tables, strict=True):
             waiting[number], table.asked = table, True
 
-    def receive(self, timeout_s: float) -> None:
-        """Carry what is there to its tables. Waits for at most so long, shared by all agents that owe something."""
+    def receive(self, timeout_s: float) -> list[Table]:
+        """Carry what is there to its tables; returns these, and those that are given up.
+
+        Waits for at most so long, shared by all agents that owe something.
+        """
         share = timeout_s / max(len(self._tables), 1)
+        carried: list[Table] = []
         for stream, waiting in list(self._tables.items()):
             found = stream.receive(share)
             for number, reply in found:
                 table = waiting.pop(number)
                 table.asked = False
-                if isinstance(reply, AgentFailure | EnvFailure):
+                if isinstance(reply, FAILURES):
                     table.fail(reply)
                 else:
                     table.answer(reply)
+                carried.append(table)
             if not waiting:
                 del self._tables[stream], self._heard[stream]
             elif found:
                 self._heard[stream] = time.monotonic()
             elif time.monotonic() - self._heard[stream] > self.patience_s:
-                self._give_up(stream)
+                carried += self._give_up(stream)
+        return carried
 
-    def _give_up(self, stream: Stream) -> None:
+    def _give_up(self, stream: Stream) -> list[Table]:
         waiting = self._tables.pop(stream)
         del self._heard[stream]
         stream.withdraw(list(waiting))
         text = f"{len(waiting)} replies were waited for, and none came for {self.patience_s:g} s"
         for table in waiting.values():
             table.fail(AgentFailure(text, "timeout"))
+        return [*waiting.values()]
 
     def withdraw(self) -> None:
         """Forget everything: the episodes that wait are given up."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from turnwise.quick import quick
 from turnwise.records import PER_TOKEN, Reply, Turn, turn_from_dict, turn_to_dict
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One episode that is to be played."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
+import numpy as np
+
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.owed import Owed
 from turnwise.agents.plan import Plan, in_text, plans
@@ -15,6 +17,7 @@ from turnwise.agents.table import Agent, Table
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
+from turnwise.envs.seeding import generators
 from turnwise.records import Episode, Reply
 
 __all__ = ["Agent", "Plan", "Rollout", "Table", "plans"]
@@ -23,6 +26,8 @@ RECORDED = ("anchor", "ground_truth")
 _MOST_THREADS = 32
 _WAIT_S = 1.0
 """How long a pass waits for replies where there is nothing else to do."""
+_CHANCES = 1024
+"""Generators that are made at once."""
 _GRACE_S = 0.01
 """How long a pass waits for games in workers, so that an agent gets one large batch instead of two."""
 
@@ -74,6 +79,8 @@ class Rollout:
         self.retried = 0
         """Episodes so far that were begun again."""
         self._idle: dict[str, list[Referee]] = {}
+        self._latest: tuple[str, Mapping[str, object], str] = ("", {}, "")
+        """Game and arguments that were asked for last, and their key: most plans in a row are for one game."""
         self._threads: ThreadPoolExecutor | None = None
         self._owed = Owed()
 
@@ -85,32 +92,51 @@ class Rollout:
         """
         episodes: list[Episode | None] = [None] * len(plans)
         try:
-            self._play_all(deque((index, plan, 0) for index, plan in enumerate(plans)), episodes)
+            self._play_all(deque((index, plan, 0) for index, plan in enumerate(plans)), _chances(plans), episodes)
         except BaseException:
             self._owed.withdraw()
             raise
         return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
 
-    def _play_all(self, waiting: deque[tuple[int, Plan, int]], episodes: list[Episode | None]) -> None:
-        """waiting: (place of the episode, its plan, how often it has failed)."""
+    def _play_all(
+        self,
+        waiting: deque[tuple[int, Plan, int]],
+        chances: Iterator[np.random.Generator],
+        episodes: list[Episode | None],
+    ) -> None:
+        """waiting: (place of the episode, its plan, how often it has failed). chances: of those that never did."""
         failed: dict[int, int] = {}
-        live: list[Table] = []
+        live = 0
+        here: list[Table] = []  # all but those that wait for an agent's reply
         while waiting or live:
-            live += self._seat_next(waiting, self.concurrency - len(live), failed)
-            self._pass(self._ready(live))
+            seated = self._seat_next(waiting, chances, self.concurrency - live, failed)
+            live += len(seated)
+            here += seated
+            ready = self._ready(here)
+            away = [table for table in here if table.busy is not None]
+            self._pass(ready)
+            here = [table for table in ready if not table.asked]
             if self._owed:
-                self._owed.receive(_WAIT_S if all(table.busy is None for table in live) else _GRACE_S)
-            over = [table for table in live if table.over]
+                working = away or any(table.busy is not None for table in here)
+                here += self._owed.receive(_GRACE_S if working else _WAIT_S)
+            over = [table for table in here if table.over]
             for table in over:
-                times = failed.pop(table.index, 0)
-                if table.failed and times < self.retries:
-                    waiting.appendleft((table.index, table.plan, times + 1))
-                    self.retried += 1
-                else:
-                    episodes[table.index] = table.episode()
-                self.release(table)
+                self._end(table, waiting, episodes, failed.pop(table.index, 0))
             if over:
-                live = [table for table in live if not table.over]
+                live -= len(over)
+                here = [table for table in here if not table.over]
+            here += away
+
+    def _end(
+        self, table: Table, waiting: deque[tuple[int, Plan, int]], episodes: list[Episode | None], times: int
+    ) -> None:
+        """Write the episode down, or let it begin again. times: how often it has failed before."""
+        if table.failed and times < self.retries:
+            waiting.appendleft((table.index, table.plan, times + 1))
+            self.retried += 1
+        else:
+            episodes[table.index] = table.episode()
+        self.release(table)
 
     # In steps
 
@@ -207,10 +233,14 @@ class Rollout:
         """Every table that waits for nothing gets one reply."""
         asked: dict[int, list[Table]] = {}  # by object: two agents may have one name
         for table in ready:
-            if not table.over and table.ask():
+            if not table.over and table.hear():
                 asked.setdefault(id(table.agent), []).append(table)
         for tables in asked.values():
-            stream = getattr(tables[0].agent, "stream", None)
+            agent = tables[0].agent
+            held = bool(getattr(agent, "held_to_legal", False))
+            for table in tables:
+                table.ask(held)
+            stream = getattr(agent, "stream", None)
             if stream is not None:
                 self._owed.ask(stream, tables)
                 continue
@@ -218,22 +248,37 @@ class Rollout:
                 if reply is not None:
                     table.answer(reply)
 
-    def _ready(self, live: Sequence[Table]) -> list[Table]:
+    def _ready(self, here: list[Table]) -> list[Table]:
         """The tables that wait for nothing; unless replies are owed at least one, after a while if need be."""
-        busy = [table.busy for table in live if table.busy is not None]
-        if busy and not self._owed and wait(busy, timeout=_GRACE_S).not_done and len(busy) == len(live):
+        if self._threads is None:
+            return here
+        busy = [table.busy for table in here if table.busy is not None]
+        if busy and not self._owed and wait(busy, timeout=_GRACE_S).not_done and len(busy) == len(here):
             wait(busy, return_when=FIRST_COMPLETED)
-        return [table for table in live if table.is_ready()]
+        return [table for table in here if table.is_ready()]
 
-    def _seat_next(self, waiting: deque[tuple[int, Plan, int]], free: int, failed: dict[int, int]) -> Iterator[Table]:
-        while waiting and free > 0:
-            index, plan, failed[index] = waiting.popleft()
-            yield Table(plan, self, index)
-            free -= 1
+    def _seat_next(
+        self,
+        waiting: deque[tuple[int, Plan, int]],
+        chances: Iterator[np.random.Generator],
+        free: int,
+        failed: dict[int, int],
+    ) -> list[Table]:
+        """Tables for the next plans, as many as there is room for."""
+        tables = []
+        for _ in range(min(free, len(waiting))):
+            index, plan, times = waiting.popleft()
+            if times:
+                failed[index] = times
+            tables.append(Table(plan, self, index, None if times else next(chances)))
+        return tables
 
     def referee(self, plan: Plan) -> tuple[str, Referee]:
         """A game that nobody plays now, and the key to give it back under."""
-        key = f"{plan.env_id}{sorted(plan.env_kwargs.items())}" if plan.env_kwargs else plan.env_id
+        env_id, kwargs, key = self._latest
+        if plan.env_id != env_id or plan.env_kwargs != kwargs:
+            key = f"{plan.env_id}{sorted(plan.env_kwargs.items())}" if plan.env_kwargs else plan.env_id
+            self._latest = plan.env_id, dict(plan.env_kwargs), key
         idle = self._idle.setdefault(key, [])
         if idle:
             return key, idle.pop()
@@ -245,6 +290,12 @@ class Rollout:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="turnwise-rollout")
         return self._threads.submit(job)
+
+
+def _chances(plans: Sequence[Plan]) -> Iterator[np.random.Generator]:
+    """The generator of every plan's game, in order."""
+    for first in range(0, len(plans), _CHANCES):
+        yield from generators([plan.seed for plan in plans[first : first + _CHANCES]])
 
 
 def _replies(tables: Sequence[Table]) -> list[Reply | None]:

@@ -60,14 +60,10 @@ def skip(seeds: NDArray[np.uint64], draws: NDArray[np.uint64]) -> NDArray[np.uin
 
 def derive_seed(*parts: int) -> int:
     """A 63-bit seed made of whole numbers; another seed for every other sequence of parts."""
-    state = 0
-    for part in parts:
-        state = _splitmix((state ^ part) & 0xFFFFFFFFFFFFFFFF)
-    return state >> 1
-
-
-def _splitmix(value: int) -> int:
-    z = (value + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    return z ^ (z >> 31)
+    z = 0
+    for part in parts:  # SplitMix64 of what there is so far, as in `mix`
+        z = ((z ^ part) + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        z ^= z >> 31
+    return z >> 1

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from turnwise.agents.context import Transcript
@@ -22,7 +23,12 @@ from turnwise.envs.workers import may_block
 from turnwise.records import Episode, Message, Reply, Request, Turn
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from turnwise.agents.rollout import Rollout
+
+message = lru_cache(maxsize=8_192)(Message)
+"""Of equal texts one record: a small game says the same things over and over."""
 
 
 class Agent(Protocol):
@@ -68,7 +74,8 @@ class Table:
         "transcripts",
     )
 
-    def __init__(self, plan: Plan, rollout: Rollout, index: int = 0) -> None:
+    def __init__(self, plan: Plan, rollout: Rollout, index: int = 0, rng: np.random.Generator | None = None) -> None:
+        """rng: what `default_rng(plan.seed)` makes, where the caller has it already."""
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key: str | None
         """What the game is given back under; None for a copy, which nobody needs any more."""
@@ -92,17 +99,17 @@ class Table:
         self.busy: Future[Outcome | None] | None = None
         """What a thread does for this table now."""
         if self.slow:
-            self.busy = rollout.in_thread(self._start)
+            self.busy = rollout.in_thread(partial(self._start, rng))
         else:
-            self._start()
+            self._start(rng)
             self.over = self.referee.seat is None
             if plan.prefix:
                 self._catch_up()
 
-    def _start(self) -> None:
+    def _start(self, rng: np.random.Generator | None) -> None:
         """Begin, make the turns of the prefix again, and read what the next seat is asked. May run in a thread."""
         referee, plan = self.referee, self.plan
-        referee.start(plan.seed)
+        referee.start(plan.seed, rng)
         if self.rollout.records_ground_truth and referee.failure is None and self.game.has_ground_truth:
             try:
                 self.ground_truth = self.game.ground_truth()
@@ -216,38 +223,23 @@ class Table:
     def _invite(self, plan: Plan) -> dict[str, Agent]:
         """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
         seats, known, needed = plan.seats, self.rollout.agents, self.referee.game.seats
-        if seats.keys() != set(needed):
+        if tuple(seats) != needed and seats.keys() != set(needed):
             raise ValueError(f"a plan for {plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
         for name in seats.values():
             if name not in known:
                 raise ValueError(f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {plan.id!r}")
         return {seat: known[name] for seat, name in seats.items()}
 
-    def ask(self) -> bool:
-        """Make the request of the seat to act; False where the episode ends here: its context is full, or it failed."""
-        seat = self.referee.seat
-        assert seat is not None  # `over` is set as soon as the referee has nobody to act
-        if self.prompt is None and not self._read(seat):
-            return False
-        plan = self.plan
-        self.request = Request(
-            seat=seat,
-            messages=self.talks[seat],
-            seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
-            prompt_ids=self.prompt or (),
-            game=self.game,
-            session=f"{plan.id}:{seat}",
-        )
-        if getattr(self.agent, "held_to_legal", False) and self.legal is not None:
-            allowed = tuple([write_action(action, self.legal) for action in self.legal])
-            self.request = replace(self.request, allowed=allowed)
-        if self.partial is not None or self.limit is not None:
-            self.request = self._in_parts(self.request, self.agent)
-        return True
+    def hear(self) -> bool:
+        """Let the seat to act read what there is to read, and find out which agent is to be asked.
 
-    def _read(self, seat: str) -> bool:
-        """Let the seat read what there is to read; False where the episode ends here."""
+        False where the episode ends here: its context is full, or it failed.
+        """
         referee = self.referee
+        seat = referee.seat
+        assert seat is not None  # `over` is set as soon as the referee has nobody to act
+        if self.prompt is not None:
+            return True
         text = self.text if self.slow else referee.observe()
         if self.rollout.records_anchor and not self.slow:
             self._recognise()
@@ -260,10 +252,28 @@ class Table:
         self.legal = referee.game.legal()
         return True
 
+    def ask(self, held_to_legal: bool) -> None:
+        """Make the request of the seat that has just heard. held_to_legal: it is to say which actions are legal."""
+        plan, seat, allowed = self.plan, self.referee.seat, None
+        assert seat is not None  # it has just heard
+        if held_to_legal and self.legal is not None:
+            allowed = tuple([write_action(action, self.legal) for action in self.legal])
+        self.request = Request(
+            seat=seat,
+            messages=self.talks[seat],
+            seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
+            prompt_ids=self.prompt or (),
+            game=self.game,
+            session=f"{plan.id}:{seat}",
+            allowed=allowed,
+        )
+        if self.partial is not None or self.limit is not None:
+            self.request = self._in_parts(self.request, self.agent)
+
     def _hear(self, seat: str, text: str) -> bool:
         """Put an observation into the seat's conversation; False where its context is full."""
         self.agent = agent = self.agents[seat]
-        self.talks[seat] = (*self.talks[seat], Message("user", text))
+        self.talks[seat] = (*self.talks[seat], message("user", text))
         context = getattr(agent, "context", None)
         if context is None:
             self.prompt = ()
@@ -329,7 +339,7 @@ class Table:
     def _write_down(self, outcome: Outcome, known: Turn | None = None) -> None:
         """Book the reply to the latest request. known: the turn that it makes again."""
         request, reply = self.request, self.reply
-        self.talks[request.seat] = (*self.talks[request.seat], Message("assistant", reply.text))
+        self.talks[request.seat] = (*self.talks[request.seat], message("assistant", reply.text))
         transcript = self.transcripts.get(request.seat)
         if transcript is not None:
             action = outcome.action

@@ -117,7 +117,12 @@ class Referee:
             raise RuntimeError("submit needs a running episode: it is over, or start(seed) was never called")
         self.turns += 1
         try:
-            return self._read_and_play(seat, reply, cut)
+            if cut:
+                return self._invalid(seat, None, "truncated", "it was cut at the token limit")
+            action = read_action(reply, self.game.legal())
+            if action is None:
+                return self._invalid(seat, None, "unparsable", self._unparsable_reason())
+            return self._play(seat, action)
         except EnvFailure as error:
             return self._failed(seat, error)
 
@@ -147,15 +152,6 @@ class Referee:
         twin.returns, twin._notices, twin._read = self.returns.copy(), self._notices.copy(), self._read.copy()
         twin._rng = copy.deepcopy(self._rng)
         return twin
-
-    def _read_and_play(self, seat: str, reply: str, cut: bool) -> Outcome:
-        if cut:
-            return self._invalid(seat, None, "truncated", "it was cut at the token limit")
-        legal = self.game.legal()
-        action = read_action(reply, legal)
-        if action is None:
-            return self._invalid(seat, None, "unparsable", self._unparsable_reason())
-        return self._play(seat, action)
 
     def _play(self, seat: str, action: str) -> Outcome:
         try:

@@ -73,8 +73,8 @@ class HashedSeed(ISpawnableSeedSequence):
 
 
 def generators(seeds: Sequence[int]) -> list[np.random.Generator]:
-    """`default_rng(seed)` of every seed in [0, 2**64): the same numbers, children and copies."""
-    if len(seeds) < _FEWEST:
+    """`default_rng(seed)` of every seed: the same numbers, children and copies."""
+    if len(seeds) < _FEWEST or not 0 <= min(seeds) <= max(seeds) < 1 << 64:
         return [np.random.default_rng(seed) for seed in seeds]
     words = seed_words(seeds)
     return [

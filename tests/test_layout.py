@@ -17,7 +17,7 @@ LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
 
 # records <- envs <- agents <- algorithms <- the public face: a module imports its own rank and below. kernels stand
 # apart: who trains or generates may call them, and they know nothing of turnwise but themselves.
-RANKS = {"records": 0, "parquet": 0, "configs": 0, "envs": 1, "agents": 2, "kernels": 2, "algorithms": 3}
+RANKS = {"quick": 0, "records": 0, "parquet": 0, "configs": 0, "envs": 1, "agents": 2, "kernels": 2, "algorithms": 3}
 FACE = 4
 PURE = re.compile(
     r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks|method|guards|corrections|shaping|rewards)(\.|$)"

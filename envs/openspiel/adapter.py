@@ -75,7 +75,8 @@ class OpenSpielGame(TextGame):
             self._rng_seed = int(rng.integers(2**31))
             self._positions = make_positions(*self._settings, rng_seed=self._rng_seed)
         self.begin()
-        self.resolve_chance()
+        if self._here().chance is not None:
+            self.resolve_chance()
 
     def begin(self) -> None:
         """Go to the initial state; chance is not resolved and nothing has been read."""
@@ -120,9 +121,10 @@ class OpenSpielGame(TextGame):
         action_id = before.ids.get(action)
         if action_id is None:
             raise IllegalAction(_refusal(action, before))
-        self._take(action_id)
-        self.resolve_chance()
-        after = self._here()
+        after = self._take(action_id)
+        if after.chance is not None:
+            self.resolve_chance()
+            after = self._here()
         if not after.terminal and not self.dense_rewards:
             return Step({})
         gains = zip(self.seats, self._paid, after.returns, strict=True)
@@ -141,10 +143,11 @@ class OpenSpielGame(TextGame):
 
     def resolve_chance(self) -> None:
         """Draw chance outcomes by inverse CDF until a seat acts or the game is over."""
-        while (chance := self._here().chance) is not None:
-            if self._rng is None:
+        position, rng = self._here(), self._rng
+        while (chance := position.chance) is not None:
+            if rng is None:
                 raise RuntimeError("chance needs a generator: call start(rng), or apply() the outcomes yourself")
-            self._take(chance.actions[bisect_right(chance.cumulative, self._rng.random())])
+            position = self._take(chance.actions[bisect_right(chance.cumulative, rng.random())])
 
     def action_id(self, name: str) -> int:
         """The id of a legal name in the current state. Raises IllegalAction."""
@@ -190,12 +193,13 @@ class OpenSpielGame(TextGame):
             raise ValueError(f"a seat is one of {', '.join(self.seats)}: got {seat!r}")
         return player
 
-    def _take(self, action_id: int) -> None:
-        edge = self._here().edges.get(action_id) or self._explore(action_id)
+    def _take(self, action_id: int) -> Position:
+        """Take an action, of a player or of chance; returns where it leads."""
+        position, events = self._here().edges.get(action_id) or self._explore(action_id)
         self._history.append(action_id)
-        self._log.append(edge.events)
-        self._position = edge.position
-        self.seat = edge.position.seat
+        self._log.append(events)
+        self._position, self.seat = position, position.seat
+        return position
 
     def _explore(self, action_id: int) -> Edge:
         """Ask OpenSpiel where an action leads, and remember it."""

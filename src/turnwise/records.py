@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnwise.quick import quick
+
 SCHEMA_VERSION = 2
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -24,6 +26,7 @@ class RecordError(ValueError):
     """A record was asked to hold what it must not hold."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message. `role` is one of `ROLES`."""
@@ -36,6 +39,7 @@ class Message:
             raise RecordError(f"a message needs a role out of {', '.join(ROLES)}: got {self.role!r}")
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an agent is asked: one seat of one live game has to speak."""
@@ -59,6 +63,7 @@ class Request:
     """The actions that are legal now, where the agent is to be held to them (`agent.held_to_legal`)."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What an agent answers to one `Request`."""
@@ -77,6 +82,7 @@ class Reply:
     seconds: float | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One reply of one seat, with the tokens exactly as they were read and sampled."""
@@ -129,10 +135,15 @@ class Turn:
             raise RecordError(
                 f"a turn needs one logprob per completion token: got {len(self.logprobs)} logprobs for {tokens} tokens"
             )
-        columns = self.train_logprobs, self.token_entropy, self.squared_probs, self.reference_logprobs
-        if columns != _UNKNOWN or self.token_values is not None:
+        if (
+            self.train_logprobs is not None
+            or self.token_entropy is not None
+            or self.squared_probs is not None
+            or self.reference_logprobs is not None
+            or self.token_values is not None
+        ):
             self._check_columns(tokens)
-        if tokens and any(p > 1e-6 or p != p for p in self.logprobs):  # p != p: NaN
+        if tokens and (max(self.logprobs) > 1e-6 or math.isnan(sum(self.logprobs))):
             raise RecordError(f"logprobs are at most 0 nats and never NaN: got {max(self.logprobs)}")
         if not math.isfinite(self.reward):
             raise RecordError(f"a turn needs a finite reward: got {self.reward}")
@@ -149,9 +160,9 @@ class Turn:
 
 PER_TOKEN = ("train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values")
 """Fields of a turn that have one entry per completion token, or are None."""
-_UNKNOWN = (None,) * 4
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """One play of one environment, from its start to its end."""
@@ -200,7 +211,7 @@ class Episode:
                 f"an episode needs one return per seat: got returns for {sorted(self.returns)} "
                 f"and seats {sorted(self.seats)}"
             )
-        if not all(math.isfinite(value) for value in self.returns.values()):
+        if not all(map(math.isfinite, self.returns.values())):
             raise RecordError(f"returns are finite: got {dict(self.returns)}")
         for turn in self.turns:
             if turn.seat not in self.seats:

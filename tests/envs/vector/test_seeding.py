@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,3 +37,11 @@ def test_the_generators_are_numpys_with_children_and_copies(seeds: list[int]) ->
 def test_a_known_value() -> None:
     assert generators([42] * 4)[0].random() == np.random.default_rng(42).random() == 0.7739560485559633
     assert generators([]) == []
+
+
+def test_seeds_of_any_size_are_numpys() -> None:
+    seeds = [0, 1, 2, 3, 1 << 64, 12345678901234567890123]
+    wanted = [np.random.default_rng(seed).random() for seed in seeds]
+    assert [generator.random() for generator in generators(seeds)] == wanted
+    with pytest.raises(ValueError, match="non-negative"):
+        generators([0, 1, 2, -3])
