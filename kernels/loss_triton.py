@@ -9,7 +9,8 @@ from torch import Tensor
 
 from turnwise.kernels.loss import LOG_RATIO_LIMIT
 
-BLOCK = 1024
+CONFIGS = ((1024, 4), (512, 4), (2048, 8))
+"""(tokens of a program, warps) worth trying on Hopper; the first one is taken."""
 NO_CEILING = 1e30
 """c without a dual clip: ratios stay below e^20."""
 
@@ -47,17 +48,18 @@ def clipped(
     advantages: Tensor,
     mask: Tensor,
     bounds: tuple[float, float, float | None],
-    block: int = BLOCK,
+    config: tuple[int, int] = CONFIGS[0],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Loss, its slope in the log-probs, and both flags, in the shape of the log-probs; 23 bytes per token."""
+    """Loss, its slope in the log-probs, and both flags, in the shape of the log-probs."""
     columns = [column.contiguous() for column in (logprobs, old_logprobs, advantages)]
     loss, slope = (torch.empty_like(columns[0]) for _ in range(2))
     flags = [torch.empty_like(loss, dtype=torch.int8) for _ in range(2)]
     low, high, ceiling = bounds
     count = loss.numel()
+    block, warps = config
     if count:
         _clipped[(triton.cdiv(count, block),)](
             *columns, mask.contiguous().view(torch.int8), loss, slope, *flags, count, low, high,
-            NO_CEILING if ceiling is None else ceiling, LIMIT=LOG_RATIO_LIMIT, BLOCK=block,
+            NO_CEILING if ceiling is None else ceiling, LIMIT=LOG_RATIO_LIMIT, BLOCK=block, num_warps=warps,
         )  # fmt: skip
     return loss, slope, flags[0].view(torch.bool), flags[1].view(torch.bool)

@@ -63,7 +63,7 @@ def test_the_kernel_is_the_guard(
     (slope,) = torch.autograd.grad(wanted.per_token.sum(), new)
     given = [column.to(device) for column in (new.detach(), *rest)]
     found, gradient, *flags = (
-        column.cpu() for column in clipped(*given, (1.0 - clip[0], 1.0 + clip[1], dual), block=64)
+        column.cpu() for column in clipped(*given, (1.0 - clip[0], 1.0 + clip[1], dual), config=(64, 1))
     )
     torch.testing.assert_close(found, wanted.per_token.detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(gradient, slope, rtol=1e-5, atol=1e-6)

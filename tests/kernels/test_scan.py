@@ -47,10 +47,10 @@ def test_the_kernel_is_the_loop(shape: tuple[int, ...], device: torch.device) ->
 
     values, decay = table(shape)
     moved = values.float().to(device), decay.float().to(device)
-    for block in (16, 2048):  # with 16 the longer rows go on from block to block
-        found = scan(*moved, block=block).cpu()
+    for config in ((16, 1), (2048, 8)):  # with 16 the longer rows go on from block to block
+        found = scan(*moved, config=config).cpu()
         torch.testing.assert_close(found, loop(values, decay).float(), rtol=1e-5, atol=1e-5)
-        transposed = scan(*moved, forward=True, block=block).cpu()
+        transposed = scan(*moved, forward=True, config=config).cpu()
         torch.testing.assert_close(transposed, reference(values, decay, forward=True).float(), rtol=1e-5, atol=1e-5)
 
 
@@ -58,8 +58,8 @@ def test_the_kernel_takes_views_and_repeats_itself(device: torch.device) -> None
     from turnwise.kernels.scan_triton import scan
 
     values, decay = (column.float().to(device) for column in table((40, 3)))
-    found = scan(values.T, decay.T, block=16)
-    assert found.tolist() == scan(values.T.contiguous(), decay.T.contiguous(), block=16).tolist()
+    found = scan(values.T, decay.T, config=(16, 1))
+    assert found.tolist() == scan(values.T.contiguous(), decay.T.contiguous(), config=(16, 1)).tolist()
     assert found.is_contiguous()
 
 
