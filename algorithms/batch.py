@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from turnwise.algorithms.credit.episodes import Advantage, TurnCredit
+from turnwise.algorithms.tree import RowTree
 from turnwise.records import Episode, Turn
 
 
@@ -65,12 +69,17 @@ class Batch:
     """[N, T] float32: the critic's prediction before each token, in task units."""
     targets: Tensor | None = None
     """[N, T] float32: what the critic is to predict there; NaN where nothing is asked of it."""
+    tree: RowTree | None = None
+    """The rows laid over each other, where they are to be forwarded so; None: as they are, padded."""
 
 
 PER_TOKEN = ("advantages", "sampled_logprobs", "train_logprobs", "entropies", "values", "targets")
 """Fields that are [N, T] or None, padded with 0."""
-_OF_TURN = {"train_logprobs": "train_logprobs", "entropies": "token_entropy", "values": "token_values"}
-"""Field of the batch -> field of a turn."""
+_OF_TURN = tuple(
+    (name, attrgetter(field))
+    for name, field in (("train_logprobs", "train_logprobs"), ("entropies", "token_entropy"), ("values", "token_values"))
+)
+"""Field of the batch, and what a turn has of it."""
 DEMONSTRATION = "demonstration"
 """Key of an episode's metadata: its learner's turns are an example to imitate."""
 
@@ -108,8 +117,8 @@ class Sample:
 
     def note(self, turn: Turn, target: Advantage) -> None:
         """Append what else is known of the turn that was just added. A single target is its first token's."""
-        for name, source in _OF_TURN.items():
-            column = getattr(turn, source)
+        for name, source in _OF_TURN:
+            column = source(turn)
             if column is not None:
                 self.columns.setdefault(name, []).extend([math.nan if entry is None else entry for entry in column])
         if target is not None:
@@ -168,12 +177,12 @@ def pack(
 
 
 def in_batch_order(samples: Sequence[Sample]) -> tuple[list[Row], list[list[Sample]]]:
-    """The distinct rows of a batch, shortest first, and the samples that look into each."""
-    by_row: dict[Row, list[Sample]] = {}
+    """The distinct rows of a batch in lexicographic order, and the samples that look into each."""
+    by_row: dict[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], list[Sample]] = {}
     for sample in samples:
-        by_row.setdefault(Row(sample.ids, sample.spans), []).append(sample)
-    rows = sorted(by_row, key=lambda row: (len(row.ids), row.ids))
-    return rows, [by_row[row] for row in rows]
+        by_row.setdefault((sample.ids, sample.spans), []).append(sample)
+    keys = sorted(by_row)
+    return [Row(*key) for key in keys], [by_row[key] for key in keys]
 
 
 def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
@@ -199,12 +208,12 @@ def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
     )
 
 
-def _padded(samples: Sequence[Sample], width: int) -> dict[str, Tensor]:
+def _padded(samples: Sequence[Sample], width: int) -> dict[str, Any]:
     """[N, width] of every column that is known of each sample; targets, of any: NaN elsewhere.
 
     Nobody asks a critic about demonstrations: their values may be missing, and are 0.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for name in PER_TOKEN:
         rows = [sample.columns.get(name, []) for sample in samples]
         known = all(
@@ -212,15 +221,22 @@ def _padded(samples: Sequence[Sample], width: int) -> dict[str, Tensor]:
             for row, sample in zip(rows, samples, strict=True)
         )
         if known or (name == "targets" and any(rows)):
-            padding = [0.0 if known else math.nan] * width
-            found[name] = torch.tensor([row + padding[len(row) :] for row in rows], dtype=torch.float32)
+            found[name] = _table(rows, width, 0.0 if known else math.nan, np.float32)
     return found
+
+
+def _table(rows: Sequence[Sequence[float]], width: int, padding: float, dtype: type[np.generic]) -> Tensor:
+    """[rows, width] of `dtype`: the entries of each row, and behind them padding."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    table = np.full((len(rows), width), padding, dtype=dtype)
+    table[np.arange(width) < lengths[:, None]] = np.array(list(chain.from_iterable(rows)), dtype=dtype)
+    return torch.from_numpy(table)
 
 
 def _lay_out(rows: Sequence[Row], pad_id: int) -> tuple[Tensor, Tensor, Tensor, Tensor, list[int]]:
     """Padded ids, lengths, (row, position) of every trained token, and the number of each row's first one."""
-    width = len(rows[-1].ids)
-    ids = torch.tensor([row.ids + (pad_id,) * (width - len(row.ids)) for row in rows])
+    width = max(len(row.ids) for row in rows)
+    ids = _table([row.ids for row in rows], width, pad_id, np.int64)
     lengths = torch.tensor([len(row.ids) for row in rows])
     token_row: list[int] = []
     token_position: list[int] = []
@@ -236,25 +252,22 @@ def _lay_out(rows: Sequence[Row], pad_id: int) -> tuple[Tensor, Tensor, Tensor, 
 def blocks(batch: Batch, tokens: int) -> list[tuple[int, int]]:
     """[first, last) rows of each micro-batch: as many rows as fit `tokens` padded tokens, at least one."""
     found: list[tuple[int, int]] = []
-    start = 0
+    start = longest = 0
     for row, length in enumerate(batch.lengths.tolist()):
-        if row > start and length * (row - start + 1) > tokens:
+        longest = max(longest, length)
+        if row > start and longest * (row - start + 1) > tokens:
             found.append((start, row))
-            start = row
+            start, longest = row, length
     found.append((start, len(batch.lengths)))
     return found
 
 
 def take_rows(batch: Batch, first: int, last: int) -> Batch:
-    """The part of a batch that looks into rows [first, last)."""
+    """The part of a batch that looks into rows [first, last), without a tree."""
     tokens = (batch.token_row >= first) & (batch.token_row < last)
     samples = (batch.sample_row >= first) & (batch.sample_row < last)
     offset = int(tokens.nonzero()[0]) if tokens.any() else 0
     width = int(batch.lengths[first:last].max())
-    of_samples: dict[str, Any] = {
-        name: None if getattr(batch, name) is None else getattr(batch, name)[samples]
-        for name in ("mask", "returns", "demonstrated", *PER_TOKEN)
-    }
     return replace(
         batch,
         ids=batch.ids[first:last, :width],
@@ -263,14 +276,42 @@ def take_rows(batch: Batch, first: int, last: int) -> Batch:
         token_position=batch.token_position[tokens],
         sample_row=batch.sample_row[samples] - first,
         token_index=(batch.token_index[samples] - offset).clamp_min(0) * batch.mask[samples],
-        **of_samples,
+        tree=None,
+        **_of_samples(batch, samples),
     )
 
 
+def by_length(batch: Batch) -> Batch:
+    """The same batch with its rows in another order, shortest first: where they are padded, little is."""
+    rows = batch.lengths.argsort(stable=True)
+    place = rows.argsort()
+    tokens = place[batch.token_row].argsort(stable=True)
+    samples = place[batch.sample_row].argsort(stable=True)
+    return replace(
+        batch,
+        ids=batch.ids[rows],
+        lengths=batch.lengths[rows],
+        token_row=place[batch.token_row][tokens],
+        token_position=batch.token_position[tokens],
+        sample_row=place[batch.sample_row][samples],
+        token_index=tokens.argsort()[batch.token_index[samples]] * batch.mask[samples],
+        tree=None,
+        **_of_samples(batch, samples),
+    )
+
+
+def _of_samples(batch: Batch, samples: Tensor) -> dict[str, Any]:
+    """Their part of what is known of each sample. samples: indices, or a mask."""
+    names = ("mask", "returns", "demonstrated", *PER_TOKEN)
+    return {name: None if getattr(batch, name) is None else getattr(batch, name)[samples] for name in names}
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The same batch on another device."""
-    if device.type == "cpu":
+    """The same batch on another device, without its tree: that is made where it is computed with."""
+    if batch.ids.device == device or (device.type == "cpu" and batch.ids.device.type == "cpu"):
         return batch
-    tensors: dict[str, Any] = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    tensors: dict[str, Any] = {
+        field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "tree"
+    }
     moved: dict[str, Any] = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors.items()}
     return Batch(**moved)

@@ -20,6 +20,7 @@ from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.followers import fill, frozen_copy, pull
+from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import (
@@ -31,7 +32,7 @@ from turnwise.algorithms.objective import (
     worst_thousandth,
 )
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
-from turnwise.algorithms.pieces import cut, share
+from turnwise.algorithms.pieces import cut, in_order, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.sharding import (
@@ -91,6 +92,7 @@ class Learner:
         self.replica = model
         """The model it was given, whole on each rank: to sample from."""
         take_over(model, world)
+        self.layout = choose_layout(model, optimisation.layout)
         self.model = model if self.shares_model else copy.deepcopy(model)
         require_plain_head(self.model)
         kind = self.critic_settings.kind
@@ -179,7 +181,7 @@ class Learner:
         begin: called right before the first change of a weight.
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = self._prepared(to_device(batch, self.device))
+        batch = self._prepared(in_order(to_device(batch, self.device), self.layout.name))
         pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
@@ -201,7 +203,7 @@ class Learner:
 
     def pieces(self, batch: Batch) -> list[Batch]:
         """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy."""
-        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size)
+        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size, self.layout.name)
 
     def spread(self, items: Sequence[Item], compute: Callable[[Item], Found]) -> list[Found]:
         """`compute` of every item, in order, on all ranks, each of which does a share. The model's time is counted."""

@@ -176,7 +176,10 @@ class Optimisation:
     epochs: int = 1
     """Passes over each batch."""
     micro_batch_tokens: int = 16_384
-    """Most tokens, padding included, in one forward and backward pass."""
+    """Most tokens in one forward and backward pass: distinct ones, or with layout `rows` all and their padding."""
+    layout: str = "tree"
+    """`tree`: what rows of a batch begin with alike is forwarded once, and nothing is padded. `rows`: padded rows; also
+    taken, and told, for models whose attention a tree cannot express."""
     mean_decay: float = 0.0
     """Share of the running mean of the weights that an update keeps, in [0, 1); 0 keeps no mean."""
     old_logprobs: str = "sampler"
@@ -205,6 +208,7 @@ class Optimisation:
         require_between("micro_batch_tokens", self.micro_batch_tokens, 1)
         require_between("warmup_steps", self.warmup_steps, 0)
         require_choice("optimiser", self.optimiser, ("adamw", "adamw8bit"))
+        require_choice("layout", self.layout, ("tree", "rows"))
         if self.old_logprobs not in ("sampler", "trainer"):
             raise ValueError(f"old_logprobs is sampler or trainer: got {self.old_logprobs!r}")
 

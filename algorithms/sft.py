@@ -14,7 +14,9 @@ from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
-from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, samples_of, take_rows, to_device
+from turnwise.algorithms.batch import Batch, Sample, pack_samples, samples_of, to_device
+from turnwise.algorithms.layouts import choose_layout
+from turnwise.algorithms.pieces import cut, in_order
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.recipes import SFT
 from turnwise.algorithms.schedule import scheduled
@@ -22,6 +24,8 @@ from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Turn
 
 _STREAM = 0x5F7
+_MOST_TOKENS = 16_384
+"""Of a forward and backward pass."""
 
 
 def scripted_games(settings: SFT, games: Sequence[tuple[str, Mapping[str, Any]]], seed: int) -> list[Episode]:
@@ -85,9 +89,14 @@ def warm_start(
     settings: SFT,
     *,
     seed: int,
+    layout: str = "tree",
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> float:
-    """Train on the episodes' replies by cross-entropy; returns the last loss in nats per token."""
+    """Train on the episodes' replies by cross-entropy; returns the last loss in nats per token.
+
+    layout: as `Optimisation.layout`; a model that allows no tree trains on padded rows.
+    """
+    layout = choose_layout(model, layout).name
     batches = _batches(samples(episodes, context), settings, seed, context.tokenizer.pad_token_id)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
@@ -98,7 +107,7 @@ def warm_start(
         rate = scheduled(settings.learning_rate, 0.0, hold=0.0, shape="cosine", progress=step / settings.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = _gradients(model, to_device(next(batches), model.device))
+        loss = _gradients(model, to_device(next(batches), model.device), layout)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -115,11 +124,10 @@ def _batches(rows: Sequence[Sample], settings: SFT, seed: int, pad_id: int) -> I
             yield pack_samples([rows[i] for i in order[start : start + settings.batch]], pad_id=pad_id)
 
 
-def _gradients(model: Any, batch: Batch) -> float:
+def _gradients(model: Any, batch: Batch, layout: str) -> float:
     """Backward of the mean cross-entropy over the batch's tokens; returns it, in nats per token."""
     tokens, total = int(batch.mask.sum()), 0.0
-    for first, last in blocks(batch, 16_384):
-        part = take_rows(batch, first, last)
+    for part in cut(in_order(batch, layout), _MOST_TOKENS, layout=layout):
         logprobs = score(model, part, temperature=1.0).logprobs[part.token_index]
         loss = -logprobs.masked_fill(~part.mask, 0.0).sum() / tokens
         loss.backward()

@@ -70,7 +70,8 @@ def fresh_policy(settings: RunSettings, say: Callable[[str], None] = say_nothing
     for line in too_long(episodes, context, settings.agent.sampling.max_tokens):
         say(line)
     if sft.steps:
-        loss = warm_start(model, context, episodes, sft, seed=settings.seed)
+        layout = settings.algorithm.optimisation.layout
+        loss = warm_start(model, context, episodes, sft, seed=settings.seed, layout=layout)
         say(f"warm start on random legal play: {sft.steps} updates, {loss:.3f} nats per token at the end")
     return _dressed(settings, model, tokenizer, context)
 

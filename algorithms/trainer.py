@@ -62,6 +62,7 @@ def train(
             if state is not None:
                 run.load(state)
                 say(f"going on after step {run.steps_done}")
+            say(str(run.learner.layout))
             run.cut_back()
             with quiet_collector():
                 run.go(observe)

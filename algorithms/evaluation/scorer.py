@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from turnwise.algorithms.batch import Batch, Sample, blocks, pack_samples, take_rows, to_device
+from turnwise.algorithms.batch import Batch, Sample, pack_samples, to_device
+from turnwise.algorithms.layouts import layout_of
+from turnwise.algorithms.pieces import cut, in_order
 from turnwise.algorithms.policy import score
 
 Ids = tuple[int, ...]
@@ -16,15 +18,16 @@ Scorer = Callable[[Sequence[tuple[Ids, Ids]]], list[float]]
 
 
 def model_scorer(model: Any, *, temperature: float, pad_id: int, batch_tokens: int = 16_384) -> Scorer:
-    """The scorer of a causal language model at a temperature; `batch_tokens`: most padded tokens in a forward pass."""
+    """The scorer of a causal language model at a temperature; `batch_tokens`: most tokens in a forward pass."""
 
     def score_pairs(pairs: Sequence[tuple[Ids, Ids]]) -> list[float]:
         if not pairs:
             return []
         batch = to_device(pack_samples([_sample(*pair) for pair in dict.fromkeys(pairs)], pad_id=pad_id), model.device)
         known: dict[tuple[Ids, Ids], float] = {}
-        for first, last in blocks(batch, batch_tokens):
-            known.update(_scored(model, take_rows(batch, first, last), temperature))
+        layout = layout_of(model)
+        for part in cut(in_order(batch, layout), batch_tokens, layout=layout):
+            known.update(_scored(model, part, temperature))
         return [known[pair] for pair in pairs]
 
     return score_pairs

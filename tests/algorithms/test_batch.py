@@ -7,7 +7,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.algorithms.batch import Batch, Sample, blocks, pack, pack_samples, samples_of, take_rows, to_device
+from turnwise.algorithms.batch import (
+    Batch,
+    Sample,
+    blocks,
+    by_length,
+    pack,
+    pack_samples,
+    samples_of,
+    take_rows,
+    to_device,
+)
 from turnwise.records import Episode
 
 Spoken = Callable[..., Episode]
@@ -65,16 +75,21 @@ def test_a_conversation_is_one_row_with_two_spans(spoken: Spoken) -> None:
     assert batch.sampled_logprobs.tolist() == [[-0.5, -0.25, -0.125]]
 
 
-def test_one_row_a_turn_is_two_rows_shortest_first(spoken: Spoken) -> None:
+def test_one_row_a_turn_is_two_rows_in_lexicographic_order(spoken: Spoken) -> None:
     talk = spoken(("player_0", (1, 2, 3), (4, 5)), ("player_0", (1, 6), (8,)))
     batch = pack([talk], [[1.0, -2.0]], pad_id=9)
     assert batch is not None
-    assert batch.ids.tolist() == [[1, 6, 8, 9, 9], [1, 2, 3, 4, 5]]
-    assert batch.lengths.tolist() == [3, 5]
-    assert (batch.token_row.tolist(), batch.token_position.tolist()) == ([0, 1, 1], [2, 3, 4])
-    assert batch.token_index.tolist() == [[0, 0], [1, 2]]
-    assert batch.mask.tolist() == [[True, False], [True, True]]
-    assert batch.advantages.tolist() == [[-2.0, 0.0], [1.0, 1.0]]
+    assert batch.ids.tolist() == [[1, 2, 3, 4, 5], [1, 6, 8, 9, 9]]
+    assert batch.lengths.tolist() == [5, 3]
+    assert (batch.token_row.tolist(), batch.token_position.tolist()) == ([0, 0, 1], [3, 4, 2])
+    assert batch.token_index.tolist() == [[0, 1], [2, 0]]
+    assert batch.mask.tolist() == [[True, True], [True, False]]
+    assert batch.advantages.tolist() == [[1.0, 1.0], [-2.0, 0.0]]
+    shortest_first = by_length(batch)
+    assert shortest_first.ids.tolist() == [[1, 6, 8, 9, 9], [1, 2, 3, 4, 5]]
+    assert (shortest_first.token_row.tolist(), shortest_first.token_position.tolist()) == ([0, 1, 1], [2, 3, 4])
+    assert shortest_first.token_index.tolist() == [[0, 0], [1, 2]]
+    assert shortest_first.advantages.tolist() == [[-2.0, 0.0], [1.0, 1.0]]
 
 
 def test_equal_rows_are_forwarded_once(spoken: Spoken) -> None:
@@ -168,6 +183,10 @@ def test_parts_hold_the_same_tokens_as_the_whole(spoken: Spoken, several: list[l
     assert cuts[-1][1] == len(batch.lengths)
     parts = [take_rows(batch, first, last) for first, last in cuts]
     assert all(part.ids.numel() <= limit or len(part.lengths) == 1 for part in parts)
+    shortest_first = by_length(batch)
+    assert sorted(packed(shortest_first)) == sorted(packed(batch))
+    assert shortest_first.lengths.tolist() == sorted(batch.lengths.tolist())
+    assert shortest_first.token_row.diff().ge(0).all() and shortest_first.sample_row.diff().ge(0).all()
     assert [sample for part in parts for sample in packed(part)] == packed(batch)
     assert sum(len(part.token_row) for part in parts) == len(batch.token_row)
     assert all(part.mask.shape[1] == batch.mask.shape[1] for part in parts)  # the width some aggregations divide by
@@ -175,8 +194,11 @@ def test_parts_hold_the_same_tokens_as_the_whole(spoken: Spoken, several: list[l
 
 def test_blocks_by_hand(spoken: Spoken) -> None:
     rows = [spoken(("player_0", (1,) * size, (2,))) for size in (1, 1, 2, 5)]  # lengths 2, 2, 3, 6; the first two merge
-    batch = pack(rows, [[1.0]] * 4, pad_id=0)
-    assert batch is not None
+    packed_rows = pack(rows, [[1.0]] * 4, pad_id=0)
+    assert packed_rows is not None
+    assert packed_rows.lengths.tolist() == [6, 3, 2]  # (1, 1, ... before (1, 2)
+    assert blocks(packed_rows, 17) == [(0, 2), (2, 3)]
+    batch = by_length(packed_rows)
     assert batch.lengths.tolist() == [2, 3, 6]
     assert blocks(batch, 100) == [(0, 3)]
     assert blocks(batch, 18) == [(0, 3)]

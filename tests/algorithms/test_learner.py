@@ -97,7 +97,7 @@ def test_an_update_is_adam_on_the_clipped_loss(
         adam.step()
     metrics = subject.update(batch, 0.0)
     assert min(norms) > 0.01  # no epoch was clipped to nothing
-    assert close(weights(subject.model), weights(model), atol=1e-5)  # Adam blows the rounding of tiny gradients up
+    assert close(weights(subject.model), weights(model), atol=2e-5)  # Adam blows the rounding of tiny gradients up
     assert metrics["grad_norm"] == pytest.approx(norms[0], rel=1e-4)
     assert metrics["grad_norm"] > 0.5  # what is reported is the length before the cut
     assert metrics["loss"] == pytest.approx(-float(batch.advantages.sum()) / 10, abs=1e-5)

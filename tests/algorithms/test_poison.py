@@ -217,6 +217,8 @@ def test_the_opponents_poison_is_gone_once_the_batch_is_packed() -> None:
     for chosen in ({}, {"per": "turn"}):
         clean, spoiled = packed(None, **chosen), packed(math.nan, **chosen)
         for field in fields(Batch):
+            if field.name == "tree":
+                continue
             mine, theirs = getattr(clean, field.name), getattr(spoiled, field.name)
             assert torch.equal(torch.nan_to_num(mine, 7.0), torch.nan_to_num(theirs, 7.0)), field.name
         assert all(getattr(spoiled, name)[spoiled.mask].isfinite().all() for name in PER_TOKEN if name != "targets")

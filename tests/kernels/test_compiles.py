@@ -51,6 +51,38 @@ for given in (False, True):
         ("logprobs_triton", "_turn", kinds(p_fp32="tile bias numbers", p_bf16="out", **OF_TILE), HEAD),
     ]
 
+STRIDES = [f"{part}_{axis}" for part in ("query", "key", "value", "given", "grad") for axis in ("head", "token")]
+BLOCKS = {"GROUP": 2, "D": 128, "WIDTH": 128, "QUERIES": 64, "KEYS": 64, "PRECISION": "tf32", "WIDE": False}
+CASES += [
+    (
+        "tree_attention_triton",
+        "_forward",
+        kinds(
+            p_bf16="query key value out",
+            p_fp32="logsum",
+            p_i32="end last",
+            fp32="scale",
+            i32=" ".join(["tokens", *STRIDES[:6], "out_head", "out_token"]),
+        ),
+        BLOCKS,
+    )
+]
+CASES += [
+    (
+        "tree_attention_triton",
+        name,
+        kinds(
+            p_bf16=f"query key value given {grads}",
+            p_fp32="logsum delta",
+            p_i32="end last",
+            fp32="scale plain_scale",
+            i32=" ".join(["tokens", *STRIDES]),
+        ),
+        BLOCKS,
+    )
+    for name, grads in (("_backward_queries", "grad_query"), ("_backward_keys", "grad_key grad_value"))
+]
+
 
 def test_every_kernel_compiles() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
