@@ -89,6 +89,18 @@ def _said(layer: Any, whole: Callable[[Tensor], Tensor]) -> Tensor:
     return found
 
 
+def linear_parts(layer: Any) -> tuple[Tensor, Tensor | None] | None:
+    """(weight, bias) of a linear layer with what its adapter adds, without gradient; None of any other layer."""
+    from torch import nn
+
+    if type(layer) is nn.Linear:
+        return layer.weight.detach(), layer.bias
+    base = getattr(layer, "base_layer", None)
+    if type(base) is not nn.Linear or _NAME not in getattr(layer, "lora_A", {}):
+        return None
+    return base.weight.detach() + _said(layer, lambda tensor: tensor), base.bias
+
+
 def save_adapter(model: Any, folder: Path) -> None:
     """Write the adapters alone, as `peft.PeftModel.from_pretrained` and vLLM load them."""
     from peft import get_peft_model_state_dict

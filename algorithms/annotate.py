@@ -15,7 +15,6 @@ from turnwise.algorithms.batch import Batch, Sample, in_batch_order, pack_sample
 from turnwise.algorithms.credit.episodes import is_finished, is_trained
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.policy import score
-from turnwise.algorithms.regularize import entropy
 from turnwise.records import Episode
 
 SCORED = frozenset({"train_logprobs", "token_entropy", "squared_probs", "reference_logprobs"})
@@ -140,12 +139,10 @@ def _of_piece(learner: Learner, piece: Batch, wanted: frozenset[str]) -> tuple[d
 def _scored(learner: Learner, piece: Batch, wanted: frozenset[str]) -> dict[str, Tensor]:
     columns: dict[str, Tensor] = {}
     if wanted & (SCORED - {"reference_logprobs"}):
-        scores = score(learner.model, piece, temperature=learner.temperature)
-        columns["train_logprobs"] = scores.logprobs
-        if "token_entropy" in wanted:
-            columns["token_entropy"] = entropy(scores.distribution)
-        if "squared_probs" in wanted:
-            columns["squared_probs"] = (2.0 * scores.distribution).exp().sum(-1)
+        asked = {"entropy": "token_entropy" in wanted, "squares": "squared_probs" in wanted}
+        scores = score(learner.model, piece, temperature=learner.temperature, **asked)
+        found = {"train_logprobs": scores.logprobs, "token_entropy": scores.entropy, "squared_probs": scores.squares}
+        columns |= {name: column for name, column in found.items() if column is not None}
     if "reference_logprobs" in wanted:
         if learner.reference is None:
             raise ValueError("log-probs of a reference need one: the learner was made without keep_reference")

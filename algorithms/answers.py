@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from turnwise.algorithms.policy import body_and_head, logits_of, within
+from turnwise.algorithms.policy import body_and_head, head_scores, within
 
 Ids = tuple[int, ...]
 Spread = Callable[[Sequence[Any], Callable[[Any], Any]], list[Any]]
@@ -156,9 +156,8 @@ def _lay_out(row: _Row) -> tuple[Tensor, Tensor, Tensor, list[int]]:
 
 def _means(model: Any, hidden: Tensor, starts: Sequence[int], row: _Row, temperature: float) -> list[float]:
     """The mean log p of every copy of the answer in a row. hidden: [L, H]."""
-    places = torch.tensor([[start - 1 + offset for offset in range(len(row.answer))] for start in starts])
-    logits = logits_of(model, hidden[places.to(hidden.device)])
-    logprobs = torch.log_softmax(logits / (temperature or 1.0), dim=-1)
-    answer = torch.tensor(row.answer, device=hidden.device).expand(len(starts), -1)
-    found: list[float] = logprobs.gather(-1, answer[..., None])[..., 0].double().mean(-1).tolist()
+    places = torch.tensor([start - 1 + offset for start in starts for offset in range(len(row.answer))])
+    answers = torch.tensor(row.answer * len(starts), device=hidden.device)
+    scores = head_scores(model, hidden[places.to(hidden.device)], answers, temperature=temperature)
+    found: list[float] = scores.logprobs.reshape(len(starts), -1).double().mean(-1).tolist()
     return found

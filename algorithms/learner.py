@@ -20,7 +20,6 @@ from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.followers import fill, frozen_copy, pull
-from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import (
@@ -31,8 +30,9 @@ from turnwise.algorithms.objective import (
     whole_batch,
     worst_thousandth,
 )
+from turnwise.algorithms.old_logprobs import needs_pass
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
-from turnwise.algorithms.pieces import cut, in_order, share
+from turnwise.algorithms.pieces import cut, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.sharding import (
@@ -92,7 +92,6 @@ class Learner:
         self.replica = model
         """The model it was given, whole on each rank: to sample from."""
         take_over(model, world)
-        self.layout = choose_layout(model, optimisation.layout)
         self.model = model if self.shares_model else copy.deepcopy(model)
         require_plain_head(self.model)
         kind = self.critic_settings.kind
@@ -181,7 +180,7 @@ class Learner:
         begin: called right before the first change of a weight.
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = self._prepared(in_order(to_device(batch, self.device), self.layout.name))
+        batch = self._prepared(to_device(batch, self.device))
         pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
@@ -189,7 +188,7 @@ class Learner:
         rate = self.optimisation.learning_rate_at(progress, self.updates)
         for epoch in range(self.optimisation.epochs):
             with self.world.waiting(f"the gradients of update {self.updates}"):
-                found = self._epoch(counts, pieces, weight, epoch)
+                found, pieces = self._epoch(counts, pieces, weight, epoch)
             found = self.world.total(found, f"the loss of update {self.updates}")
             norm = self._step(rate, found["loss"], begin)
             if epoch == 0:
@@ -203,7 +202,7 @@ class Learner:
 
     def pieces(self, batch: Batch) -> list[Batch]:
         """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy."""
-        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size, self.layout.name)
+        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size)
 
     def spread(self, items: Sequence[Item], compute: Callable[[Item], Found]) -> list[Found]:
         """`compute` of every item, in order, on all ranks, each of which does a share. The model's time is counted."""
@@ -213,8 +212,8 @@ class Learner:
 
     def _prepared(self, batch: Batch) -> Batch:
         """The batch with the trainer's log-probs where they are asked for, less the tokens that are left out."""
-        needed = self.optimisation.old_logprobs == "trainer" or bool(self.objective.corrections)
-        if needed and batch.train_logprobs is None:
+        drawn = self.noise is not None or self.model.training
+        if batch.train_logprobs is None and needs_pass(self.optimisation, self.objective, drawn=drawn):
             batch = replace(batch, train_logprobs=self._logprobs(batch)[batch.token_index])
         limit = self.objective.probability_mask
         if limit is None:
@@ -222,11 +221,17 @@ class Learner:
         kept = (self._old_logprobs(batch).exp() <= limit) | batch.demonstrated[:, None]
         return replace(batch, mask=batch.mask & kept)
 
+    def _with_old(self, piece: Batch, scores: Scores) -> Batch:
+        """The part with the log-probs that later epochs divide by, where no pass before the first one found them."""
+        if self.optimisation.old_logprobs == "sampler" or piece.train_logprobs is not None:
+            return piece
+        return replace(piece, train_logprobs=scores.logprobs.detach()[piece.token_index])
+
     def _old_logprobs(self, batch: Batch) -> Tensor:
         """[N, T] of the ratio's denominator."""
         if self.optimisation.old_logprobs == "sampler":
             return batch.sampled_logprobs
-        assert batch.train_logprobs is not None  # `_prepared` made them
+        assert batch.train_logprobs is not None  # `_prepared` or `_with_old` made them
         return batch.train_logprobs
 
     @torch.no_grad()
@@ -237,36 +242,47 @@ class Learner:
         )
         return torch.cat(parts).to(self.device)
 
-    def _epoch(self, counts: Whole, pieces: Sequence[Batch], weight: float, epoch: int) -> dict[str, float]:
-        """Gradients of the whole batch, piece by piece: no more than one piece's distributions are held at a time.
+    def _epoch(
+        self, counts: Whole, pieces: Sequence[Batch], weight: float, epoch: int
+    ) -> tuple[dict[str, float], list[Batch]]:
+        """Gradients of the whole batch, part by part; its figures, and the parts with their old log-probs.
 
         Of several ranks, each adds its own pieces' share of the figures; the gradients meet in the backward pass.
         """
         totals: dict[str, float] = {}
+        after: list[Batch] = []
         for index, piece in enumerate(pieces):
-            loss, metrics = self.loss(piece, counts, weight, (self.updates * self.optimisation.epochs + epoch, index))
+            scores = self._scores(piece, weight, (self.updates * self.optimisation.epochs + epoch, index))
+            after.append(self._with_old(piece, scores))
+            loss, metrics = self._loss_of(scores, after[-1], counts, weight)
             with self.clock.running():
                 loss.backward()
             for name, value in (metrics | {"loss": loss.detach()}).items():
                 totals[name] = totals.get(name, 0.0) + float(value)
-        return totals
+        return totals, after
 
-    def loss(
-        self, piece: Batch, counts: Whole, weight: float, place: tuple[int, int] = (0, 0)
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss with gradient and metrics of a part of a batch, as their shares of the whole.
+    def loss(self, piece: Batch, counts: Whole, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss with gradient and metrics of a part of a batch, as their shares of the whole. weight: of the magnet."""
+        scores = self._scores(piece, weight, (0, 0))
+        return self._loss_of(scores, self._with_old(piece, scores), counts, weight)
 
-        weight: of the magnet. place: number of the pass and of the part in it; the layers' noise follows from it.
+    def _scores(self, piece: Batch, weight: float, place: tuple[int, int]) -> Scores:
+        """What the policy says of a part's tokens, with gradient, and how far from an exact magnet's reference it is.
+
+        place: number of the pass and of the part in it; the layers' noise follows from it.
         """
-        reference = self._reference_scores(piece, weight)
-        with self.clock.running():
-            active = nullcontext() if self.noise is None else self.noise.active(*place)
-            with active:
-                scores = score(self.model, piece, temperature=self.temperature)
+        exact = weight and self.magnet.needs_model and self.magnet.estimator == "exact"
+        active = nullcontext() if self.noise is None else self.noise.active(*place)
+        with self.clock.running(), active:
+            compared = self.reference if exact else None
+            scores = score(self.model, piece, temperature=self.temperature, entropy=True, reference=compared)
         self._gaps.append(mismatch(scores.logprobs[piece.token_index], piece))
+        return scores
+
+    def _loss_of(self, scores: Scores, piece: Batch, counts: Whole, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         loss, metrics = policy_objective(
             scores,
-            reference,
+            self._reference_logprobs(piece, weight),
             piece,
             self._old_logprobs(piece),
             objective=self.objective,
@@ -338,11 +354,12 @@ class Learner:
             pull(self.reference, self.model, 1.0 - self.magnet.reference_decay)
 
     @torch.no_grad()
-    def _reference_scores(self, piece: Batch, weight: float) -> Tensor | None:
-        if self.reference is None or not weight:
+    def _reference_logprobs(self, piece: Batch, weight: float) -> Tensor | None:
+        """[M] nats, where the magnet's KL is estimated from them."""
+        if not weight or not self.magnet.needs_model or self.magnet.estimator == "exact":
             return None
         with self.clock.running():
-            return score(self.reference, piece, temperature=self.temperature).distribution
+            return score(self.reference, piece, temperature=self.temperature).logprobs
 
     def state(self) -> dict[str, Any]:
         """Weights, running mean, reference, critic, noise, optimiser and counter. Live tensors: save them before the

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from turnwise.algorithms.aggregate import Totals, masked_fraction, token_weights, totals, weighted_sum
@@ -17,7 +16,7 @@ from turnwise.algorithms.losses import PolicyLoss
 from turnwise.algorithms.policy import Scores
 from turnwise.algorithms.ratios import RATIOS
 from turnwise.algorithms.recipes import Magnet, Objective
-from turnwise.algorithms.regularize import entropy, exact_kl, sampled_kl
+from turnwise.algorithms.regularize import sampled_kl, uniform_kl
 
 
 class Whole(NamedTuple):
@@ -61,7 +60,8 @@ def policy_objective(
     """Loss of a part of a batch and its share of the metrics; both add up over the parts.
 
     Args:
-        reference: [M, V] nats, the reference's log-probs at the M tokens, or None for uniform or no magnet.
+        scores: With entropies; with KLs where the magnet asks for exact ones of a model.
+        reference: [M] nats, the reference's log-probs of the M tokens, where the magnet's KL is estimated from them.
         old_logprobs: [N, T] nats, under the policy in the ratio's denominator.
         whole: Counts of the whole batch.
     """
@@ -76,7 +76,9 @@ def policy_objective(
     logprobs = scores.logprobs[batch.token_index]
     surrogate, corrected = _surrogate(logprobs, old_logprobs, batch, mask, objective, whole.entropy_pool)
     loss = weighted_sum(surrogate.per_token, weights)
-    nats = entropy(scores.distribution)[batch.token_index]
+    if scores.entropy is None:
+        raise ValueError("the objective reports entropies: score the policy with entropy=True")
+    nats = scores.entropy[batch.token_index]
     share = mask.sum() / max(whole.trained.tokens, 1)
     metrics = {
         "entropy": masked_mean(nats.detach(), mask) * share,
@@ -87,7 +89,7 @@ def policy_objective(
     if objective.entropy_weight:
         loss = loss - objective.entropy_weight * weighted_sum(nats, weights)
     if magnet_weight:
-        pull = _pull(scores, reference, batch, magnet.estimator)
+        pull = _pull(scores, reference, batch, magnet)
         metrics["magnet_kl"] = masked_mean(pull.detach(), mask) * share
         loss = loss + magnet_weight * weighted_sum(pull, weights)
     if whole.imitated.tokens:
@@ -155,17 +157,15 @@ def mismatch_tail(batch: Batch) -> dict[str, float]:
     return {"mismatch_k3_p999": float(tail(_compared(batch, _apart(batch)[0])))}
 
 
-def _pull(scores: Scores, reference: Tensor | None, batch: Batch, estimator: str) -> Tensor:
+def _pull(scores: Scores, reference: Tensor | None, batch: Batch, magnet: Magnet) -> Tensor:
     """KL(policy || reference) of each sample's tokens, [N, T] nats."""
-    log_p = scores.distribution
-    if reference is None:
-        vocabulary = torch.tensor(float(log_p.shape[-1]), device=log_p.device)
-        return (vocabulary.log() - entropy(log_p))[batch.token_index]
-    if estimator == "exact":
-        return exact_kl(log_p, reference)[batch.token_index]
-    tokens = batch.ids[batch.token_row, batch.token_position]
-    of_token = reference.gather(1, tokens[:, None])[:, 0]
-    return sampled_kl(scores.logprobs, of_token, estimator)[batch.token_index]
+    if scores.kl is not None:
+        return scores.kl[batch.token_index]
+    if reference is not None:
+        return sampled_kl(scores.logprobs, reference, magnet.estimator)[batch.token_index]
+    if magnet.reference != "uniform" or scores.entropy is None:
+        raise ValueError(f"a pull to the {magnet.reference} reference needs what it says of the tokens: got nothing")
+    return uniform_kl(scores.entropy, scores.vocabulary)[batch.token_index]
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

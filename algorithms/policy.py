@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from turnwise.agents.lora import linear_parts
 from turnwise.algorithms.batch import Batch
 from turnwise.algorithms.forward import hidden_states, place
+from turnwise.kernels.logprobs import Reference, TokenScores, chunks, scores_of_logits, token_scores
 
 Found = TypeVar("Found")
 
@@ -19,10 +22,16 @@ class Scores(NamedTuple):
 
     logprobs: Tensor
     """[M] float32 nats: log p of the token itself."""
-    distribution: Tensor
-    """[M, V] float32 nats: log p of every token there."""
+    entropy: Tensor | None = None
+    """[M] float32 nats: of the whole distribution there, where it was asked for."""
+    squares: Tensor | None = None
+    """[M] float32: sum of all its squared probabilities, where it was asked for."""
+    kl: Tensor | None = None
+    """[M] float32 nats: exact KL(policy || reference), with a reference."""
     hidden: Tensor | None = None
     """[M, H]: the body's last state before the token, for a critic on the same body."""
+    vocabulary: int = 0
+    """V, the number of choices."""
 
 
 def within(module: Any, compute: Callable[..., Found], *inputs: Any) -> Found:
@@ -34,20 +43,117 @@ def within(module: Any, compute: Callable[..., Found], *inputs: Any) -> Found:
     return compute(*inputs) if run is None else run(compute, *inputs)
 
 
-def score(model: Any, batch: Batch, *, temperature: float) -> Scores:
-    """Log-probs under `model` at a temperature. The head is computed at trained tokens only. Carries the gradient.
+def score(
+    model: Any,
+    batch: Batch,
+    *,
+    temperature: float,
+    entropy: bool = False,
+    squares: bool = False,
+    reference: Any = None,
+) -> Scores:
+    """Log-probs under `model` at a temperature, and what else is asked for. Carries the gradient.
 
-    Raises ValueError if the model lacks a separate body and head.
+    The head is computed at trained tokens only, and never for more than a chunk of them at a time.
+    reference: another model of the same vocabulary, for the exact KL; it gets no gradient.
+    Raises ValueError if a model lacks a separate body and head.
     """
-    return within(model, _score, model, batch, temperature)
+    other = None if reference is None else within(reference, _compared, reference, batch)
+    return within(model, _score, model, batch, temperature, entropy, squares, other)
 
 
-def _score(model: Any, batch: Batch, temperature: float) -> Scores:
-    body, _ = body_and_head(model)
-    hidden = hidden_states(body, batch)[place(batch, batch.token_row, batch.token_position - 1)]
-    distribution = torch.log_softmax(logits_of(model, hidden) / (temperature or 1.0), dim=-1)
-    tokens = batch.ids[batch.token_row, batch.token_position]
-    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution, hidden)
+class Compared(NamedTuple):
+    """What a reference sees at each of M tokens, and its head."""
+
+    hidden: Tensor
+    """[M, H]."""
+    head: tuple[Tensor, Tensor | None] | None
+    """Weight [V, H] and bias [V], where the head is linear."""
+    model: Any
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[..., V] float32."""
+        if self.head is None:
+            return logits_of(self.model, hidden)
+        return _capped(self.model, nn.functional.linear(hidden, *self.head).float())
+
+
+@torch.no_grad()
+def _compared(reference: Any, batch: Batch) -> Compared:
+    """Of a reference that is spread over ranks, the head's weight is at hand only here: it is copied."""
+    layer = body_and_head(reference)[1]
+    head, spread_out = linear_parts(layer), hasattr(reference, "within")
+    if spread_out and head is None:
+        raise ValueError(
+            "the exact KL to a reference that is spread over ranks needs a linear head: got "
+            f"{type(layer).__name__}; set algorithm.magnet.estimator=k3"
+        )
+    if spread_out and head is not None:
+        head = head[0].clone(), None if head[1] is None else head[1].clone()
+    return Compared(_seen(reference, batch), head, reference)
+
+
+def _seen(model: Any, batch: Batch) -> Tensor:
+    """[M, H]: the body's last state before each trained token."""
+    return hidden_states(body_and_head(model)[0], batch)[place(batch, batch.token_row, batch.token_position - 1)]
+
+
+def _score(
+    model: Any, batch: Batch, temperature: float, entropy: bool, squares: bool, reference: Compared | None
+) -> Scores:
+    hidden, tokens = _seen(model, batch), batch.ids[batch.token_row, batch.token_position]
+    options = {"entropy": entropy, "squares": squares}
+    found = head_scores(model, hidden, tokens, temperature=temperature, reference=reference, **options)
+    return Scores(*found, hidden, _choices(model))
+
+
+def head_scores(
+    model: Any,
+    hidden: Tensor,
+    tokens: Tensor,
+    *,
+    temperature: float,
+    entropy: bool = False,
+    squares: bool = False,
+    reference: Compared | None = None,
+) -> TokenScores:
+    """What the model's head makes of hidden states [M, H], for the tokens [M] that follow them.
+
+    A head that is no plain linear layer (an adapter stands beside it) is called itself, chunk by chunk, and once more
+    in the backward pass.
+    """
+    head, plain = body_and_head(model)[1], reference is None or reference.head is not None
+    options: dict[str, Any] = {"entropy": entropy, "squares": squares}
+    if not (plain and type(head) is nn.Linear and not head._forward_hooks and not head._forward_pre_hooks):
+        return _by_module(model, hidden, tokens, temperature or 1.0, reference, options)
+    other = None
+    if reference is not None and reference.head is not None:
+        other = Reference(reference.hidden, *reference.head, _softcap(reference.model))
+    options |= {"bias": head.bias, "softcap": _softcap(model), "reference": other}
+    return token_scores(hidden, head.weight, tokens, temperature=temperature or 1.0, **options)
+
+
+def _by_module(
+    model: Any,
+    hidden: Tensor,
+    tokens: Tensor,
+    temperature: float,
+    reference: Compared | None,
+    options: dict[str, Any],
+) -> TokenScores:
+    def of_chunk(states: Tensor, chosen: Tensor, compared: Tensor | None) -> TokenScores:
+        logits = logits_of(model, states) / temperature
+        other = None
+        if reference is not None and compared is not None:
+            other = reference.logits(compared).detach() / temperature
+        return scores_of_logits(logits, chosen, reference=other, **options)
+
+    parts = []
+    for rows in list(chunks(len(tokens), _choices(model), hidden.device)) or [slice(0, 0)]:
+        inputs = (hidden[rows], tokens[rows], None if reference is None else reference.hidden[rows])
+        parts.append(checkpoint(of_chunk, *inputs, use_reentrant=False, preserve_rng_state=False))
+    logprobs, *others = zip(*parts, strict=True)
+    return TokenScores(torch.cat(logprobs), *(None if each[0] is None else torch.cat(each) for each in others))
 
 
 @torch.no_grad()
@@ -75,6 +181,19 @@ def body_and_head(model: Any) -> tuple[Any, Any]:
 
 def logits_of(model: Any, hidden: Tensor) -> Tensor:
     """[..., V] float32 from hidden states [..., H]."""
-    logits: Tensor = body_and_head(model)[1](hidden).float()
-    softcap = getattr(model.config, "final_logit_softcapping", None)
+    return _capped(model, body_and_head(model)[1](hidden).float())
+
+
+def _capped(model: Any, logits: Tensor) -> Tensor:
+    softcap = _softcap(model)
     return softcap * torch.tanh(logits / softcap) if softcap else logits
+
+
+def _softcap(model: Any) -> float | None:
+    return getattr(model.config, "final_logit_softcapping", None) or None
+
+
+def _choices(model: Any) -> int:
+    """V."""
+    weight = getattr(body_and_head(model)[1], "weight", None)
+    return model.config.get_text_config().vocab_size if weight is None else len(weight)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -37,18 +39,6 @@ def sampled_kl(logprobs: Tensor, reference: Tensor, estimator: str = "k3", mask:
     return (torch.exp(difference) - difference - 1.0).clamp(-KL_LIMIT, KL_LIMIT)
 
 
-def exact_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p || q) of whole distributions: sum of p (log p - log q) over the last axis.
-
-    Args:
-        log_p, log_q: [N, V] log-softmax in nats. -inf in `log_p` is a choice that p never makes: it counts 0.
-    Returns: [N] nats, >= 0 up to rounding; inf where q rules out what p does.
-    """
-    possible = log_p > -torch.inf
-    difference = log_p.masked_fill(~possible, 0.0) - log_q.masked_fill(~possible, 0.0)
-    return (log_p.exp() * difference).sum(dim=-1)
-
-
-def entropy(log_p: Tensor) -> Tensor:
-    """-sum of p log p over the last axis of a [N, V] log-softmax: [N] nats. -inf counts 0."""
-    return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0.0)).sum(dim=-1)
+def uniform_kl(entropy: Tensor, choices: int) -> Tensor:
+    """KL(p || uniform) = log V - H(p). entropy: any shape, nats; choices: V. Returns: same shape, nats, >= 0."""
+    return math.log(choices) - entropy

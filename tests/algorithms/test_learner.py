@@ -117,7 +117,7 @@ def test_micro_batches_change_nothing(learner: Learners, batches: list[Batch]) -
     for batch in batches:
         expected, found = whole.update(batch, 0.0), cut.update(batch, 0.0)
         assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
-    assert close(weights(whole.model), weights(cut.model), atol=1e-4)
+    assert close(weights(whole.model), weights(cut.model), atol=1e-3)  # a tenth of one step
 
 
 def test_the_sampler_or_the_trainer_is_the_denominator(learner: Learners, batches: list[Batch]) -> None:

@@ -16,17 +16,18 @@ from turnwise.algorithms.batch import Batch, blocks, pack, take_rows
 from turnwise.algorithms.objective import masked_mean, policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, score
 from turnwise.algorithms.recipes import Magnet, Objective
+from turnwise.kernels.logprobs import scores_of_logits
 from turnwise.records import Episode
 
 Spoken = Callable[..., Episode]
 UNIFORM = Magnet(weight=1.0, final_weight=1.0, reference="uniform")
 
 
-def scores_of(logits: Tensor, batch: Batch) -> Scores:
+def scores_of(logits: Tensor, batch: Batch, reference: Tensor | None = None) -> Scores:
     """Scores from [M, V] logits, as the policy's forward pass would give them."""
-    distribution = torch.log_softmax(logits, dim=-1)
     tokens = batch.ids[batch.token_row, batch.token_position]
-    return Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution)
+    found = scores_of_logits(logits, tokens, entropy=True, reference=reference)
+    return Scores(*found, vocabulary=logits.shape[-1])
 
 
 def loss_of(
@@ -39,15 +40,21 @@ def loss_of(
     magnet: Magnet | None = None,
     weight: float = 0.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The objective with `old` (default: the scores themselves, so ratio 1) in the denominator."""
-    scores = scores_of(logits, batch)
+    """The objective with `old` (default: the scores themselves, so ratio 1) in the denominator.
+
+    reference: [M, V] nats.
+    """
+    magnet = magnet or Magnet()
+    exact = magnet.estimator == "exact"
+    scores = scores_of(logits, batch, reference if exact else None)
+    tokens = batch.ids[batch.token_row, batch.token_position]
     return policy_objective(
         scores,
-        reference,
+        None if reference is None or exact else reference.gather(1, tokens[:, None])[:, 0],
         batch,
         scores.logprobs.detach()[batch.token_index] if old is None else old,
         objective=objective or Objective(),
-        magnet=magnet or Magnet(),
+        magnet=magnet,
         magnet_weight=weight,
         whole=whole_batch(batch),
     )
@@ -178,6 +185,11 @@ def test_a_uniform_reference_is_an_entropy_bonus(batch: Batch, numbers: list[flo
     assert float(by_magnet - by_bonus) == pytest.approx(weight * math.log(3), abs=1e-5)
 
 
+def test_a_pull_without_what_it_pulls_to_is_refused(batch: Batch) -> None:
+    with pytest.raises(ValueError, match="a pull to the initial reference needs what it says of the tokens"):
+        loss_of(LOGITS, batch, magnet=AT_THE_START, weight=1.0)
+
+
 @pytest.mark.parametrize(
     ("estimator", "by_hand"),
     [("k1", lambda d: -d), ("k2", lambda d: d * d / 2), ("k3", lambda d: math.exp(d) - d - 1)],
@@ -236,11 +248,9 @@ def model_gradients(
     total: dict[str, float] = {}
     loss_sum = 0.0
     for part in parts:
-        scores = score(model, part, temperature=1.0)
-        reference = torch.full_like(scores.distribution, -math.log(24)).detach()
         loss, metrics = policy_objective(
-            scores,
-            reference,
+            score(model, part, temperature=1.0, entropy=True),
+            None,
             part,
             part.sampled_logprobs,
             objective=objective,
@@ -259,7 +269,7 @@ def model_gradients(
 def test_parts_add_up_to_the_whole(aggregation: str, wide: Batch, new_model: Callable[..., Any]) -> None:
     model = new_model()
     objective = Objective(aggregation=aggregation, entropy_weight=0.1)
-    magnet = Magnet(weight=0.5, final_weight=0.5)
+    magnet = UNIFORM
     whole, loss, metrics = model_gradients(model, [wide], wide, objective, magnet)
     for limit in (1, 12, 20):
         parts = [take_rows(wide, first, last) for first, last in blocks(wide, limit)]
@@ -276,7 +286,7 @@ def test_the_gradient_is_that_of_a_loss_made_by_hand(
     """Each sample's row alone through the plain forward pass, the loss at its trained tokens alone."""
     model, twin = new_model(), new_model()
     objective = Objective(guard_settings={"low": 1.0, "high": 1e6})
-    found, loss, _ = model_gradients(model, [wide], wide, objective, Magnet())
+    found, loss, _ = model_gradients(model, [wide], wide, objective, UNIFORM)
     total = torch.zeros(())
     count = int(wide.mask.sum())
     for sample, row in enumerate(wide.sample_row.tolist()):
@@ -306,7 +316,7 @@ def test_what_is_not_trained_never_counts(poison: float, wide: Batch, new_model:
     assert padding.any() and not wide.mask.all()
     model = new_model()
     objective = Objective(entropy_weight=0.1, guard_settings={"dual": 3.0})
-    magnet = Magnet(weight=0.5, final_weight=0.5)
+    magnet = UNIFORM
     clean, loss, metrics = model_gradients(model, [wide], wide, objective, magnet)
     found, poisoned_loss, poisoned_metrics = model_gradients(model, [poisoned], wide, objective, magnet)
     assert torch.equal(found, clean)
@@ -317,7 +327,7 @@ def test_only_the_places_before_trained_tokens_reach_the_head(wide: Batch, new_m
     """The gradient at the body's output is 0 wherever the next token is an environment's, an opponent's or padding."""
     model, kept = new_model(), []
     hook = model.model.register_forward_hook(lambda module, args, out: kept.append(out.last_hidden_state))
-    scores = score(model, wide, temperature=1.0)
+    scores = score(model, wide, temperature=1.0, entropy=True)
     hook.remove()
     kept[0].retain_grad()
     loss, _ = policy_objective(

@@ -22,6 +22,7 @@ from turnwise.algorithms.objective import policy_objective, whole_batch
 from turnwise.algorithms.policy import Scores, score
 from turnwise.algorithms.ratios import RATIOS
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.kernels.logprobs import scores_of_logits
 from turnwise.records import Episode, Turn
 
 VOCABULARY = 24
@@ -296,10 +297,9 @@ def test_an_update_makes_the_same_step(batch: Batch, learner: Any) -> None:
 def test_logits_in_front_of_what_others_said_have_no_gradient(guard: str, batch: Batch, new_model: Any) -> None:
     """Of the plain forward pass over whole rows; in front of every sampled token there is one."""
     logits = new_model()(input_ids=batch.ids).logits.detach().float().requires_grad_()
-    distribution = torch.log_softmax(logits[batch.token_row, batch.token_position - 1], dim=-1)
     tokens = batch.ids[batch.token_row, batch.token_position]
     loss, _ = policy_objective(
-        Scores(distribution.gather(1, tokens[:, None])[:, 0], distribution),
+        Scores(*scores_of_logits(logits[batch.token_row, batch.token_position - 1], tokens, entropy=True)),
         None,
         batch,
         batch.sampled_logprobs,

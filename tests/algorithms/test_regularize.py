@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import tensor
 from torch.distributions import Categorical, kl_divergence
 
-from turnwise.algorithms.regularize import entropy, exact_kl, sampled_kl
+from turnwise.algorithms.regularize import sampled_kl, uniform_kl
+from turnwise.kernels.logprobs import scores_of_logits
 
 logits = st.lists(st.floats(-8, 8), min_size=5, max_size=5)
 
@@ -38,13 +39,20 @@ def test_masked_tokens_carry_neither_value_nor_gradient() -> None:
     assert logprobs.grad.tolist() == [1.0, 0.0]
 
 
+def exact(log_p: torch.Tensor, log_q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """KL(p || q) and the entropy of p, of [V] logits."""
+    found = scores_of_logits(log_p[None], tensor([0]), entropy=True, reference=log_q[None])
+    assert found.kl is not None and found.entropy is not None
+    return found.kl[0], found.entropy[0]
+
+
 @given(logits, logits)
 def test_exact_values_agree_with_torch_and_with_the_sampled_mean(first, second) -> None:
     p = Categorical(logits=tensor(first, dtype=torch.float64))
     q = Categorical(logits=tensor(second, dtype=torch.float64))
-    kl = float(exact_kl(p.logits[None], q.logits[None]))
+    kl, entropy = map(float, exact(p.logits, q.logits))
     assert kl == pytest.approx(float(kl_divergence(p, q)), abs=1e-9)
-    assert float(entropy(p.logits[None])) == pytest.approx(float(p.entropy()), abs=1e-9)
+    assert entropy == pytest.approx(float(p.entropy()), abs=1e-9)
     # k1 is unbiased: its mean under p is the KL
     assert float((p.probs * sampled_kl(p.logits, q.logits, "k1")).sum()) == pytest.approx(kl, abs=1e-9)
 
@@ -54,21 +62,15 @@ def test_k2_has_the_gradient_of_the_exact_kl(first, second) -> None:
     weights = tensor(first, dtype=torch.float64, requires_grad=True)
     log_q = torch.log_softmax(tensor(second, dtype=torch.float64), dim=-1)
     log_p = torch.log_softmax(weights, dim=-1)
-    (exact,) = torch.autograd.grad(exact_kl(log_p[None], log_q[None]).sum(), weights, retain_graph=True)
+    (expected,) = torch.autograd.grad(exact(log_p, log_q)[0], weights, retain_graph=True)
     (sampled,) = torch.autograd.grad((log_p.exp().detach() * sampled_kl(log_p, log_q, "k2")).sum(), weights)
-    assert sampled.tolist() == pytest.approx(exact.tolist(), abs=1e-9)
+    assert sampled.tolist() == pytest.approx(expected.tolist(), abs=1e-9)
 
 
-def test_choices_that_are_ruled_out() -> None:
-    scores = tensor([[0.0, 0.0, -math.inf]], requires_grad=True)
-    log_p = torch.log_softmax(scores, dim=-1)
-    uniform = torch.full((1, 3), -math.log(3))
-    assert entropy(log_p).tolist() == pytest.approx([math.log(2)])
-    assert exact_kl(log_p, uniform).tolist() == pytest.approx([math.log(1.5)])
-    assert float(exact_kl(uniform, log_p.detach())) == math.inf
-    (exact_kl(log_p, uniform) + entropy(log_p)).sum().backward()
-    assert scores.grad is not None
-    assert scores.grad.tolist() == [[0.0, 0.0, 0.0]]
+def test_the_kl_to_uniform_is_what_the_entropy_lacks() -> None:
+    assert uniform_kl(tensor([math.log(3), math.log(2), 0.0]), 3).tolist() == pytest.approx(
+        [0.0, math.log(1.5), math.log(3)]
+    )
 
 
 def test_unknown_estimator_is_refused() -> None:
