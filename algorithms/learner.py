@@ -20,6 +20,7 @@ from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.followers import fill, frozen_copy, pull
+from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
 from turnwise.algorithms.objective import (
@@ -32,7 +33,7 @@ from turnwise.algorithms.objective import (
 )
 from turnwise.algorithms.old_logprobs import needs_pass
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
-from turnwise.algorithms.pieces import cut, share
+from turnwise.algorithms.pieces import cut, in_order, share
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.sharding import (
@@ -92,6 +93,7 @@ class Learner:
         self.replica = model
         """The model it was given, whole on each rank: to sample from."""
         take_over(model, world)
+        self.layout = choose_layout(model, optimisation.layout)
         self.model = model if self.shares_model else copy.deepcopy(model)
         require_plain_head(self.model)
         kind = self.critic_settings.kind
@@ -180,7 +182,7 @@ class Learner:
         begin: called right before the first change of a weight.
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = self._prepared(to_device(batch, self.device))
+        batch = self._prepared(in_order(to_device(batch, self.device), self.layout.name))
         pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
@@ -202,7 +204,7 @@ class Learner:
 
     def pieces(self, batch: Batch) -> list[Batch]:
         """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy."""
-        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size)
+        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size, self.layout.name)
 
     def spread(self, items: Sequence[Item], compute: Callable[[Item], Found]) -> list[Found]:
         """`compute` of every item, in order, on all ranks, each of which does a share. The model's time is counted."""
@@ -215,10 +217,9 @@ class Learner:
         drawn = self.noise is not None or self.model.training
         if batch.train_logprobs is None and needs_pass(self.optimisation, self.objective, drawn=drawn):
             batch = replace(batch, train_logprobs=self._logprobs(batch)[batch.token_index])
-        limit = self.objective.probability_mask
-        if limit is None:
+        if self.objective.probability_mask is None:
             return batch
-        kept = (self._old_logprobs(batch).exp() <= limit) | batch.demonstrated[:, None]
+        kept = (self._old_logprobs(batch).exp() <= self.objective.probability_mask) | batch.demonstrated[:, None]
         return replace(batch, mask=batch.mask & kept)
 
     def _with_old(self, piece: Batch, scores: Scores) -> Batch:
@@ -237,10 +238,8 @@ class Learner:
     @torch.no_grad()
     def _logprobs(self, batch: Batch) -> Tensor:
         """[M] of the current weights."""
-        parts = self.spread(
-            self.pieces(batch), lambda piece: score(self.model, piece, temperature=self.temperature).logprobs
-        )
-        return torch.cat(parts).to(self.device)
+        compute = lambda piece: score(self.model, piece, temperature=self.temperature).logprobs  # noqa: E731
+        return torch.cat(self.spread(self.pieces(batch), compute)).to(self.device)
 
     def _epoch(
         self, counts: Whole, pieces: Sequence[Batch], weight: float, epoch: int
