@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+if "--cpu-test" in sys.argv:  # before anything imports triton
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
+import kernel_figures
 import torch
+from device import Place, read_ceilings
+from gates import gates as kernel_gates
+from gates import held
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.local import LocalEngine
@@ -50,41 +57,18 @@ class Sizes:
     reply: int
     batches: tuple[tuple[int, int, int], ...]
     """(rows, tokens of a row, trained ones among them) of an update."""
+    trees: tuple[tuple[int, int, int, int, int], ...]
+    """(members of a group, tokens of the prompt, turns, tokens of a turn, turns after which paths fork in two)."""
+    kernels: kernel_figures.Sizes
 
 
-FULL = Sizes("0.6B", "4B", 8192, 1 << 32, (1, 64, 256), 512, 128, ((8, 2048, 716), (4, 4096, 1433), (1, 16384, 5734)))
-TINY = Sizes("tiny", "tiny", 64, 1 << 20, (1, 4), 16, 4, ((2, 32, 10),))
-
-
-class Place:
-    """The device, and how time and memory are read on it."""
-
-    def __init__(self, cpu: bool) -> None:
-        self.device = torch.device("cpu" if cpu else "cuda")
-        self.name = "cpu" if cpu else torch.cuda.get_device_name()
-
-    def wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-
-    def seconds(self, work: Callable[[], Any], repeats: int = 3) -> float:
-        """The shortest of some repeats; one before them does not count."""
-        spent = []
-        for _ in range(repeats + 1):
-            self.wait()
-            before = time.perf_counter()
-            work()
-            self.wait()
-            spent.append(time.perf_counter() - before)
-        return min(spent[1:])
-
-    def peak(self) -> int | None:
-        """Most bytes allocated since the last time; None on a CPU."""
-        if self.device.type == "cpu":
-            return None
-        most = torch.cuda.max_memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        return most
+FULL = Sizes(
+    "0.6B", "4B", 8192, 1 << 32, (1, 64, 256), 512, 128, ((8, 2048, 716), (4, 4096, 1433), (1, 16384, 5734)),
+    ((8, 2048, 4, 300, 2), (16, 2048, 4, 300, 2), (16, 6144, 8, 200, 1)), kernel_figures.QWEN_06B,
+)  # fmt: skip
+TINY = Sizes(
+    "tiny", "tiny", 64, 1 << 20, (1, 4), 16, 4, ((2, 32, 10),), ((4, 16, 4, 5, 1),), kernel_figures.TINY
+)  # fmt: skip
 
 
 def config_of(name: str) -> Any:
@@ -115,14 +99,32 @@ def model_of(name: str, place: Place) -> Any:
 
 def ceilings(place: Place, sizes: Sizes) -> Iterator[Row]:
     """What the card does at best: a product of bfloat16 matrices, and a copy."""
-    side = sizes.matrix
-    left, right = (torch.randn(side, side, device=place.device, dtype=torch.bfloat16) for _ in range(2))
-    spent = place.seconds(lambda: left @ right, 10)
-    yield {"what": f"bf16 matmul {side}", "seconds": spent, "rate": 2 * side**3 / spent / 1e12, "note": "TFLOP/s"}
-    source = torch.zeros(sizes.copied, dtype=torch.uint8, device=place.device)
-    target = torch.empty_like(source)
-    spent = place.seconds(lambda: target.copy_(source), 10)
-    yield {"what": "copy", "seconds": spent, "rate": 2 * sizes.copied / spent / 1e12, "note": "TB/s read and written"}
+    found, product, copy = read_ceilings(place, sizes.matrix, sizes.copied, torch.bfloat16)
+    yield {"what": f"bf16 matmul {sizes.matrix}", "seconds": product, "rate": found.flops / 1e12, "note": "TFLOP/s"}
+    yield {"what": "copy", "seconds": copy, "rate": found.bytes / 1e12, "note": "TB/s read and written"}
+
+
+def gates(place: Place, sizes: Sizes) -> Iterator[Row]:
+    """Each kernel against its torch reference, and an update of a small model in either layout."""
+    yield from kernel_gates(place, place.cuda)
+    yield from same_update(place)
+
+
+def same_update(place: Place) -> Iterator[Row]:
+    """Loss and gradient of a tree and of its rows, in float32."""
+    found = []
+    for layout in ("rows", "tree"):
+        learner, batch = learner_of("tiny", place, False, layout), tree_batch(4, 16, 4, 5, 1, 320)
+        metrics = learner.update(batch, 0.0)
+        found.append([torch.tensor([metrics["loss"], metrics["grad_norm"], metrics["entropy"]])])
+    yield held("an update of a tree and of its rows", *reversed(found), 1e-4)
+
+
+def kernels(place: Place, sizes: Sizes) -> Iterator[Row]:
+    """Every kernel beside the plain way and the peers that are here; see benchmarks/kernel_figures.py."""
+    for row in kernel_figures.rows_of(list(kernel_figures.KERNELS), place, sizes.kernels):
+        rate = {"rate": row["share"], "note": "of the floor's speed"} if "share" in row else {}
+        yield {**row, "what": f"{row['kernel']}: {row['what']}", **rate}
 
 
 def prompts_of(count: int, length: int, vocabulary: int) -> list[tuple[int, ...]]:
@@ -141,31 +143,122 @@ def decode(place: Place, sizes: Sizes) -> Iterator[Row]:
         place.peak()
         with computing_in(torch.bfloat16, place.device):
             spent = place.seconds(lambda p=prompts: engine.generate(p, range(len(p)), sampling), 1)  # type: ignore[misc]
-        what = f"{sizes.small}, {count} requests of {sizes.prompt} + {sizes.reply}"
-        yield {"what": what, "seconds": spent, "tokens_per_s": count * sizes.reply / spent} | in_gb(peak=place.peak())
+        yield sampled(sizes, count, spent, read_s(place, sizes, count, model)) | in_gb(peak=place.peak())
+
+
+def sampled(sizes: Sizes, count: int, spent: float, floor: float) -> Row:
+    """A row of sampling."""
+    what = f"{sizes.small}, {count} requests of {sizes.prompt} + {sizes.reply}"
+    row = {"what": what, "seconds": spent, "tokens_per_s": count * sizes.reply / spent}
+    return row | {"floor_s": floor, "rate": floor / spent, "note": "of the speed of reading weights and cache"}
+
+
+def read_s(place: Place, sizes: Sizes, count: int, model: Any) -> float:
+    """Seconds to read the prompts (a product) and then, a token at a time, the bfloat16 weights and all caches."""
+    found, *_ = read_ceilings(place, sizes.matrix, sizes.copied, torch.bfloat16)
+    config, weights = model.config, sum(p.numel() for p in model.parameters())
+    cached = 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    tokens = sizes.reply * sizes.prompt + sizes.reply * (sizes.reply - 1) // 2
+    moved = sizes.reply * 2 * weights + count * tokens * cached
+    return moved / found.bytes + 2 * weights * count * sizes.prompt / found.flops
+
+
+def generate(place: Place, sizes: Sizes) -> Iterator[Row]:
+    """transformers' own `generate` over the same requests, all of one length, which is its best case."""
+    model = model_of(sizes.small, place).to(torch.bfloat16)
+    count = max(sizes.requests)
+    ids = torch.tensor(prompts_of(count, sizes.prompt, model.config.vocab_size), device=place.device)
+    limits = {"max_new_tokens": sizes.reply, "min_new_tokens": sizes.reply, "do_sample": True, "top_k": 0}
+    place.peak()
+    with torch.inference_mode():
+        spent = place.seconds(lambda: model.generate(ids, attention_mask=torch.ones_like(ids), **limits), 1)
+    yield sampled(sizes, count, spent, read_s(place, sizes, count, model)) | in_gb(peak=place.peak())
 
 
 def train(place: Place, sizes: Sizes) -> Iterator[Row]:
     """Updates of the smaller model: every token of the rows counts, the trained ones are a third of them."""
     for checkpointing in (False, True):
-        yield from updates(place, sizes.small, sizes.batches, checkpointing)
+        for name in ("tree", "rows"):
+            yield from updates(place, sizes, sizes.small, checkpointing, name)
 
 
 def train_large(place: Place, sizes: Sizes) -> Iterator[Row]:
     """Updates of the larger model, which fits with its layers' inputs alone."""
-    yield from updates(place, sizes.large, sizes.batches[:2], True)
+    for name in ("tree", "rows"):
+        yield from updates(place, sizes, sizes.large, True, name)
 
 
-def updates(place: Place, name: str, batches: tuple[tuple[int, int, int], ...], checkpointing: bool) -> Iterator[Row]:
+def layout(place: Place, sizes: Sizes) -> Iterator[Row]:
+    """Groups whose prompt and first turns are shared, forwarded once as a tree and each row on its own."""
+    for members, prompt, turns, length, forks in sizes.trees:
+        seconds = {}
+        batch = tree_batch(members, prompt, turns, length, forks, config_of(sizes.small).vocab_size)
+        distinct, tokens = distinct_tokens(batch), int(batch.lengths.sum())
+        for name in ("rows", "tree"):
+            learner = learner_of(sizes.small, place, True, name, micro_batch_tokens=32_768)
+            place.peak()
+            with computing_in(torch.bfloat16, place.device):
+                seconds[name] = place.seconds(lambda w=learner, b=batch: w.update(b, 0.0), 2)  # type: ignore[misc]
+            what = f"{sizes.small}, {members} rows of {prompt} + {turns} x {length} as {name}"
+            row = {"what": what, "seconds": seconds[name], "tokens_per_s": tokens / seconds[name]}
+            yield row | in_gb(peak=place.peak())
+            del learner
+        ratio, faster = tokens / distinct, seconds["rows"] / seconds["tree"]
+        yield {"what": f"{what}: {faster:.2f} times as fast", "seconds": seconds["tree"], "rate": faster / ratio} | {
+            "note": f"of the ratio of tokens, {ratio:.2f}"
+        }
+
+
+def tree_batch(members: int, prompt: int, turns: int, length: int, forks: int, vocabulary: int) -> Batch:
+    """A group of paths from one prompt, which after `forks` turns in common fork in two at every turn, while they can.
+
+    The first half of each turn is read, the second one sampled and trained.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(torch.randint(3, vocabulary, (count,), generator=generator).tolist())
+
+    start, segments, samples = tokens(prompt), {}, []
+    for member in range(members):
+        sample, so_far = Sample(1.0), start
+        for turn in range(turns):
+            alike = max(members >> max(turn + 1 - forks, 0), 1)  # paths that are still one
+            said = segments.setdefault((turn, member // alike), tokens(length))
+            half = length - length // 2
+            sample.add(so_far + said[:half], said[half:], [-10.0] * (length // 2), 1.0 if member % 2 else -1.0)
+            so_far += said
+        samples.append(sample)
+    return pack_samples(samples, pad_id=0)
+
+
+def distinct_tokens(batch: Batch) -> int:
+    """Tokens of a batch whose shared beginnings count once."""
+    from turnwise.algorithms.tree import tree_of
+
+    return len(tree_of(batch.ids, batch.lengths).ids)
+
+
+def learner_of(name: str, place: Place, checkpointing: bool, layout: str = "tree", **options: Any) -> Learner:
+    """An update of a whole batch at once, unless `options` say otherwise."""
+    options = {"micro_batch_tokens": 1 << 20} | options
+    chosen = Optimisation(activation_checkpointing=checkpointing, layout=layout, **options)
+    clock = ModelClock(place.device)
+    return Learner(model_of(name, place), chosen, Objective(), Magnet(), temperature=1.0, clock=clock)
+
+
+def updates(place: Place, sizes: Sizes, name: str, checkpointing: bool, layout: str) -> Iterator[Row]:
+    """Rows with nothing in common: in either layout each is forwarded whole."""
     shape = shape_of_config(config_of(name))
+    ceilings, *_ = read_ceilings(place, sizes.matrix, sizes.copied, torch.bfloat16)
     algorithm = AlgorithmSettings(
         optimisation=Optimisation(activation_checkpointing=checkpointing, micro_batch_tokens=1 << 20)
     )
-    clock, parts = ModelClock(place.device), (algorithm.optimisation, Objective(), Magnet())
     with computing_in(torch.bfloat16, place.device):
-        learner = Learner(model_of(name, place), *parts, temperature=1.0, clock=clock)
-        for rows, length, trained in batches:
-            row: Row = {"what": f"{name}, {rows} x {length}{', layers computed again' if checkpointing else ''}"}
+        learner = learner_of(name, place, checkpointing, layout)
+        for rows, length, trained in sizes.batches:
+            again = ", layers computed again" if checkpointing else ""
+            row: Row = {"what": f"{name}, {rows} x {length} as {layout}{again}"}
             batch = batch_of(rows, length, trained, shape.vocabulary)
             place.peak()
             try:
@@ -174,8 +267,24 @@ def updates(place: Place, name: str, batches: tuple[tuple[int, int, int], ...], 
                 torch.cuda.empty_cache()
                 yield row | {"note": "does not fit"} | in_gb(planned=planned(shape, algorithm, rows, length, trained))
                 continue
-            row |= {"seconds": spent, "tokens_per_s": rows * length / spent}
-            yield row | in_gb(peak=place.peak(), planned=planned(shape, algorithm, rows, length, trained))
+            floor = update_flops(config_of(name), rows, length, trained, checkpointing) / ceilings.flops
+            row |= {"seconds": spent, "tokens_per_s": rows * length / spent, "floor_s": floor, "rate": floor / spent}
+            yield (
+                row
+                | {"note": "of the speed of its products"}
+                | in_gb(peak=place.peak(), planned=planned(shape, algorithm, rows, length, trained))
+            )
+
+
+def update_flops(config: Any, rows: int, length: int, trained: int, checkpointing: bool) -> float:
+    """Products of an update: of the layers and their causal attention, and of the head at trained tokens."""
+    heads, groups, size = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    width, inner = config.hidden_size, config.intermediate_size
+    weights = width * size * (2 * heads + 2 * groups) + 3 * width * inner
+    attention = 2 * heads * size * length  # two products, half of the pairs
+    layers = config.num_hidden_layers * (2 * weights + attention) * rows * length
+    head = 2 * width * config.vocab_size * rows * trained
+    return (4 if checkpointing else 3) * layers + 4 * head
 
 
 def batch_of(rows: int, length: int, trained: int, vocabulary: int) -> Batch:
@@ -246,7 +355,18 @@ def in_gb(**sizes: int | None) -> Row:
     return {f"{name}_gb": None if size is None else round(size / 1e9, 3) for name, size in sizes.items()}
 
 
-PARTS = {"ceilings": ceilings, "decode": decode, "train": train, "train 4B": train_large, "sync": sync, "vllm": vllm}
+PARTS = {
+    "ceilings": ceilings,
+    "gates": gates,
+    "kernels": kernels,
+    "layout": layout,
+    "decode": decode,
+    "generate": generate,
+    "train": train,
+    "train 4B": train_large,
+    "sync": sync,
+    "vllm": vllm,
+}
 
 
 def main(part: str, cpu_test: bool) -> None:

@@ -1,6 +1,6 @@
 """What the kernels cost: bytes and FLOPs counted, time measured, and the share of what the machine can do at all.
 
-    python benchmarks/kernels.py [--kernels head,scan,...] [--tiny] [--json FILE]
+    python benchmarks/kernel_figures.py [--kernels head,scan,...] [--tiny] [--json FILE]
 
 On a GPU Triton's kernels, on a CPU torch's paths, each beside the plain way. `floor_s` is max(FLOPs / rate of a matrix
 product, bytes / rate of a copy), both rates read at the start of the same run, of the least that has to be computed
@@ -146,7 +146,10 @@ def head(place: Place, sizes: Sizes) -> Iterator[Work]:
         tokens = torch.arange(count, device=place.device) * 7919 % vocabulary
         products = 8 * count * hidden_size * vocabulary
         moved = dtype.itemsize * (4 * vocabulary * hidden_size + 4 * count * hidden_size) + 12 * count
-        for name, logprobs in {"": _ours, **_other_heads(place)}.items():
+        ways = {"": _ours, **_other_heads(place)}
+        if place.cuda and count == 16384:
+            ways |= {f"{tile}: ": partial(_ours, tile=tile) for tile in TILES}
+        for name, logprobs in ways.items():
             run = _head_step(logprobs, hidden, weight, tokens)
             yield Work("head", f"{name}{count} tokens", run, products, moved)
 
@@ -157,8 +160,21 @@ def _head_step(
     return lambda: torch.autograd.grad(logprobs(hidden, weight, tokens).sum(), (hidden, weight))
 
 
-def _ours(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
+TILES = ((4096, 2048), (8192, 2048), (4096, 4096), (16384, 4096), (8192, 8192))
+"""(tokens, choices) of a tile of logits that are tried beside the head's own: the smaller ones fit a cache of 50 MB."""
+
+
+def _ours(hidden: Tensor, weight: Tensor, tokens: Tensor, tile: tuple[int, int] | None = None) -> Tensor:
+    """tile: in place of the kernel's own, until it is given another."""
+    if hidden.is_cuda:
+        from turnwise.kernels import logprobs_triton
+
+        _OWN_TILE.append(logprobs_triton.TILE)
+        logprobs_triton.TILE = tile or _OWN_TILE[0]
     return token_scores(hidden, weight, tokens, entropy=True).logprobs
+
+
+_OWN_TILE: list[tuple[int, int]] = []
 
 
 def _stored(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
