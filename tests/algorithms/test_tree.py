@@ -84,7 +84,11 @@ FAMILIES = {
 }
 KEPT = {
     ("Mistral", "attention takes sliding_window"): {"num_key_value_heads": 2, "sliding_window": 4096},
-    ("Qwen3", "layers of sliding_attention"): {"head_dim": 8, "use_sliding_window": True, "max_window_layers": 1},
+    ("Qwen3", "layers of sliding_attention"): {
+        "num_key_value_heads": 2,
+        "use_sliding_window": True,
+        "max_window_layers": 1,
+    },
     ("Gemma2", "computes its attention with eager"): {"num_key_value_heads": 2, "head_dim": 8},
     ("Mamba", "computes its attention with"): {"state_size": 4},
 }
