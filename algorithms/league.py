@@ -33,16 +33,24 @@ def plan_step(settings: RunSettings, pairings: Sequence[Pairing], step: int, att
     size = settings.algorithm.group_size
     again = (attempt,) if attempt else ()
     name = f"{step}.{attempt}" if attempt else str(step)
-    return [
-        Plan(
-            id=f"{name}-{group * size + member}",
-            env_id=arm.id,
-            env_kwargs=arm.kwargs,
-            seed=derive_seed(settings.seed, _TRAINING, step, group, *again),
-            stream=member,
-            group=f"{name}-{group}",
-            seats={held: LEARNER if seat in (None, held) else opponent for held in arm.seats},
-        )
-        for group, (arm, seat, opponent) in enumerate(pairings)
-        for member in range(size)
-    ]
+    plans = []
+    seatings: dict[tuple[str, str | None, str], dict[str, str]] = {}
+    for group, (arm, seat, opponent) in enumerate(pairings):
+        seats = seatings.get((arm.name, seat, opponent))
+        if seats is None:
+            seats = {held: LEARNER if seat in (None, held) else opponent for held in arm.seats}
+            seatings[arm.name, seat, opponent] = seats
+        seed = derive_seed(settings.seed, _TRAINING, step, group, *again)
+        plans += [
+            Plan(
+                id=f"{name}-{group * size + member}",
+                env_id=arm.id,
+                env_kwargs=arm.kwargs,
+                seed=seed,
+                stream=member,
+                group=f"{name}-{group}",
+                seats=seats,
+            )
+            for member in range(size)
+        ]
+    return plans

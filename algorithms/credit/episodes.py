@@ -70,6 +70,9 @@ def spread_over_turns(
         turn_discount: gamma per turn of the same seat: turn t of its N turns gets gamma^(N - 1 - t) of the value.
     Returns: One entry per turn, None where the turn is not trained.
     """
+    if turn_discount == 1.0:
+        seats = {seat: value for seat, value in per_seat.items() if episode.seats[seat] == learner}
+        return [seats.get(turn.seat) if turn.completion_ids else None for turn in episode.turns]
     credit: list[Advantage] = [None] * len(episode.turns)
     later: dict[str, float] = {}
     for index in range(len(credit) - 1, -1, -1):
