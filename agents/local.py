@@ -1,29 +1,42 @@
-"""The local engine: transformers, one process, batched decoding with a key-value cache.
+"""The local engine: a transformers model in this process, with continuous batching over requests.
 
-Requests whose context is the same so far share one row: a prompt that many episodes hold is read once, and the rows
-part where their sampled tokens part. In small games this makes a batch of a thousand requests a dozen rows; elsewhere
-it does no more work than one row a request. A reply depends on its own seed and context alone, not on its batch (but
-for rounding: the log-probs of two batches may differ in their last bits).
+A request joins at the next step and comes back as soon as it is done. Requests whose context is the same so far share
+one row: a prompt that many episodes hold is read once, and the rows part where their sampled tokens part. In small
+games this makes a batch of a thousand requests a dozen rows. Where a conversation waits for its next turn its keys and
+values are parked, and only the new tokens are read then. A reply depends on its own seed and context alone, not on its
+batch (but for rounding: the log-probs of two batches may differ in their last bits).
 """
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from transformers import DynamicCache
 
 from turnwise.agents.clock import ModelClock
-from turnwise.agents.engine import ENTROPY_CANDIDATES, Completion, Weights
-from turnwise.agents.sampling import Sampling, skip, uniforms
+from turnwise.agents.decoder import decoder_of
+from turnwise.agents.drafts import Asked, Drafts, Flags
+from turnwise.agents.drawing import Drawn, draw
+from turnwise.agents.engine import AgentFailure, Ask, Completion, Weights
+from turnwise.agents.kv import Trunk
+from turnwise.agents.modules import ModuleRows, blocks
+from turnwise.agents.parking import Parking
+from turnwise.agents.rows import Rows
+from turnwise.agents.sampling import Sampling
+from turnwise.agents.trunks import trunks_of
+
+_SHARE = 8
+"""`receive` goes on until one of so many requests is done: the next turns of several are read together."""
 
 
 class LocalEngine:
-    """Samples from a causal language model of transformers that lives in this process."""
+    """Samples from a causal language model of transformers that lives in this process. A `StreamingEngine`."""
 
     def __init__(
         self,
@@ -34,11 +47,13 @@ class LocalEngine:
         decode: Callable[[tuple[int, ...]], str],
         batch_tokens: int = 65_536,
         shares_model: bool = True,
+        buckets: bool | None = None,
     ) -> None:
-        """`batch_tokens`: most prompt tokens, padding included, that are decoded at once.
+        """`batch_tokens`: most prompt tokens, padding included, that are cached at once, parked ones among them.
 
-        It bounds the cache as rows part, so a prompt counts once for every request that holds it.
+        It bounds the cache as rows part, so a prompt counts once for every request that holds it; others wait.
         shares_model: the trainer updates this very model; False: it is a copy, which new weights are loaded into.
+        buckets: forward passes over one token a row have a few fixed shapes, on CUDA as graphs; None: on CUDA.
         """
         self.model = model
         self.shares_model = shares_model
@@ -50,6 +65,22 @@ class LocalEngine:
         """Counts the updates of the weights; the trainer moves it on."""
         self.sampled = 0
         """Tokens sampled so far, whatever became of them."""
+        self.read = 0
+        """Tokens of prompts read so far; what was found parked is not among them."""
+        self._buckets = model.device.type == "cuda" if buckets is None else buckets
+        self._rows: Rows | str | None = None
+        self._parking = Parking()
+        self._drafts = Drafts(end_id, decode)
+        self._waiting: deque[Asked] = deque()
+        self._done: dict[int, Completion] = {}
+        self._numbers = itertools.count()
+        self._plain = False
+        """Whether request i reads row i."""
+        self._weights: tuple[Any, ...] | None = None
+        """What tells that the weights are those that the caches were read with."""
+        self._parameters: list[torch.Tensor] = []
+
+    # Asking
 
     def generate(
         self,
@@ -63,26 +94,66 @@ class LocalEngine:
         begun: of each prompt, the tokens at its end that are part of the reply already. What is sampled then is what
         would have come after them in one go; only the new tokens are returned.
         """
-        if not all(prompts):
+        said = begun or [()] * len(prompts)
+        numbers = self.submit([Ask(p, int(s), sampling, b) for p, s, b in zip(prompts, seeds, said, strict=True)])
+        try:
+            self._prepared()
+            with torch.inference_mode():
+                while any(number not in self._done for number in numbers):
+                    self._advance()
+        except BaseException:
+            self.withdraw(numbers)
+            raise
+        return [self._done.pop(number) for number in numbers]
+
+    def submit(self, asks: Sequence[Ask]) -> list[int]:
+        """Hand requests in; returns their numbers, in order. Raises ValueError on an empty prompt."""
+        if not all(ask.prompt for ask in asks):
             raise ValueError("a prompt needs at least one token to read: got an empty one")
-        completions: list[Completion | None] = [None] * len(prompts)
-        all_seeds = np.array(seeds, dtype=np.uint64)
-        if begun:
-            all_seeds = skip(all_seeds, np.array([len(ids) for ids in begun], dtype=np.uint64))
-        for members in _blocks(prompts, self.batch_tokens):
-            numbers: dict[tuple[int, ...], int] = {}  # distinct prompt -> its row
-            row_of = np.array([numbers.setdefault(prompts[index], len(numbers)) for index in members])
-            said = [begun[index] for index in members] if begun else [()] * len(members)
-            drafts = self._decode_block(list(numbers), row_of, all_seeds[members], sampling, said)
-            for index, completion in zip(members, drafts, strict=True):
-                completions[index] = completion
-                self.sampled += len(completion.ids)
-        return completions  # type: ignore[return-value]  # every index was in exactly one block
+        numbers = [next(self._numbers) for _ in asks]
+        self._waiting.extend(Asked(number, ask, ask.prompt) for number, ask in zip(numbers, asks, strict=True))
+        return numbers
+
+    def receive(self, timeout_s: float) -> list[tuple[int, Completion | AgentFailure]]:
+        """Get on with the work; (number, reply) of every request that is done by now, [] after `timeout_s`.
+
+        Raises ValueError where the model's log-probs are NaN.
+        """
+        deadline = time.monotonic() + timeout_s
+        left = True
+        self._prepared()
+        with torch.inference_mode():
+            while left and self._open and len(self._done) * _SHARE <= self._open + len(self._done):
+                self._advance()
+                left = time.monotonic() < deadline
+        done, self._done = self._done, {}
+        return [*done.items()]
+
+    @property
+    def _open(self) -> int:
+        return len(self._waiting) + len(self._drafts)
+
+    def withdraw(self, numbers: Sequence[int]) -> None:
+        """Forget these requests: nobody waits for them any more. Unknown numbers are ignored."""
+        gone = set(numbers)
+        for number in gone & self._done.keys():
+            del self._done[number]
+        self._waiting = deque(one for one in self._waiting if one.number not in gone)
+        going = np.array([one.number not in gone for one in self._drafts.asked], dtype=bool)
+        if not going.all():
+            self._drafts.keep(going)
+            self._close_rows()
+
+    # Weights
 
     @torch.no_grad()
     def load(self, weights: Weights, version: int) -> None:
-        """Copy them, unless the model is the trainer's own. Raises ValueError where they are not this model's."""
+        """Copy them, unless the model is the trainer's own. Raises ValueError where they are not this model's.
+
+        Replies that are being sampled are ended with the old weights first, unless those are gone.
+        """
         if not self.shares_model:
+            self._finish()
             own = self.model.state_dict()
             for name, tensor in weights():
                 if name not in own or own[name].shape != tensor.shape:
@@ -90,165 +161,215 @@ class LocalEngine:
                 own[name].copy_(tensor)
         self.weight_version = version
 
+    def _finish(self) -> None:
+        """End every reply."""
+        self._prepared()
+        with torch.inference_mode():
+            while self._open:
+                self._advance()
+
+    @property
+    def forward_pass(self) -> str:
+        """How the model is computed: "lean", or why its own modules are used."""
+        rows = self._prepared()
+        return rows if isinstance(rows, str) else "lean"
+
+    def _prepared(self) -> Rows | str:
+        """The rows, or why there are none; what was read with other weights is forgotten."""
+        rows = self._rows
+        if rows is None or (isinstance(rows, Rows) and not rows.decoder.is_current):
+            decoder = decoder_of(self.model)
+            self._interrupt()
+            rows = decoder if isinstance(decoder, str) else Rows(decoder, self.clock, self._buckets)
+            self._rows, self._parameters = rows, [*self.model.parameters()]
+        now = (self.weight_version, sum(0 if p.is_inference() else p._version for p in self._parameters))
+        if now != self._weights:
+            self._interrupt()
+            self._date()
+            self._weights = now
+        return rows
+
+    def _date(self) -> None:
+        """Say of which version replies are that nobody took before there was a new one."""
+        if self._done and self._weights is not None and self._weights[0] != self.weight_version:
+            old = self._weights[0]
+            for number, reply in self._done.items():
+                self._done[number] = replace(reply, versions=reply.versions or ((0, old),))
+
+    def _interrupt(self) -> None:
+        """Whatever was read is of no use: requests that are being answered go on from what they have said."""
+        if isinstance(self._rows, Rows):
+            version = self.weight_version if self._weights is None else self._weights[0]
+            self._waiting.extendleft(reversed(self._drafts.interrupted(version)))
+            self._drafts.keep(np.zeros(len(self._drafts), dtype=bool))
+            self._close_rows()
+            self._rows.forget()
+        self._plain = False
+        self._parking.forget()
+
+    def release(self) -> None:
+        """Let the memory go that caches take; what comes next is read anew."""
+        self._interrupt()
+        self._rows = None
+
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Let go of everything; the engine is of no more use. May be called twice."""
+        self._drafts = Drafts(self.end_id, self.decode)
+        self._waiting.clear()
+        self._done.clear()
+        self.release()
+
+    # Working
+
+    def _advance(self) -> None:
+        """One more token of every reply that there is room for."""
+        rows = self._rows
+        if not isinstance(rows, Rows):
+            self._in_blocks()
+            return
+        if self._waiting:
+            self._admit(rows)
+        drafts = self._drafts
+        logits = rows.forward()
+        entropy, draws = drafts.measures, drafts.uniforms()
+        drawn = _drawn(logits, drafts, draws, entropy)
+        self.sampled += len(drafts)
+        over, finished = drafts.take(drawn)
+        tokens = drawn.tokens
+        if over.any():
+            self._end(rows, over, finished)
+            tokens, self._plain = tokens[~over], False
+        if self._plain:
+            rows.go_on(tokens)
+            return
+        keys, drafts.row = np.unique(drafts.row * logits.shape[1] + tokens, return_inverse=True)
+        drafts.row = rows.follow(keys // logits.shape[1], keys % logits.shape[1])[drafts.row]
+        self._plain = len(drafts) == rows.count and bool((drafts.row == np.arange(rows.count)).all())
+
+    def _end(self, rows: Rows, over: Flags, finished: Flags) -> None:
+        """Hand these replies out, and park the conversations that they belong to."""
+        drafts, standing = self._drafts, dict[int, list[int]]()
+        chosen = np.flatnonzero(over)
+        replies = drafts.completions(chosen, finished)
+        for index, reply in zip(chosen.tolist(), replies, strict=True):
+            self._done[drafts.asked[index].number] = self._spanned(reply, drafts.asked[index])
+        if self._parking.pays:
+            for index in chosen.tolist():
+                if drafts.asked[index].ask.session is not None:
+                    standing.setdefault(int(drafts.row[index]), []).append(index)
+        self._park(rows, standing)
+        drafts.keep(~over)
+
+    def _spanned(self, reply: Completion, one: Asked) -> Completion:
+        if not one.versions:
+            return reply
+        return replace(reply, versions=(*one.versions, (len(one.ids), self.weight_version)))
+
+    def _park(self, rows: Rows, standing: dict[int, list[int]]) -> None:
+        """Keep what was read of these rows for the conversations of these requests."""
+        asked = self._drafts.asked
+        contexts = [asked[m[0]].ask.prompt + self._drafts.ids(m[0]) for m in standing.values()]
+        for parked, members in zip(rows.park([*standing], contexts), standing.values(), strict=True):
+            self._parking.keep((s for s in (asked[index].ask.session for index in members) if s is not None), parked)
 
     @torch.inference_mode()
-    def _decode_block(
-        self,
-        block: Sequence[tuple[int, ...]],
-        row_of: NDArray[Any],
-        seeds: NDArray[np.uint64],
-        sampling: Sampling,
-        begun: Sequence[tuple[int, ...]],
-    ) -> list[Completion]:
-        draft = _Draft(begun, sampling, self.end_id, self.decode)
-        state = _Rows(self, block)
-        alive = np.arange(len(row_of))
-        for position in range(sampling.max_tokens):
-            tokens, logprobs, entropy = _sample(state.logits, row_of, uniforms(seeds[alive], position), sampling)
-            going = draft.add(alive, tokens, logprobs, entropy)
-            if position + 1 == sampling.max_tokens or not going.any():
+    def _close_rows(self) -> None:
+        """Close those that no request reads any more."""
+        if isinstance(self._rows, Rows):
+            used, self._drafts.row = np.unique(self._drafts.row, return_inverse=True)
+            self._drafts.row = self._rows.only(used)[self._drafts.row]
+            self._plain = False
+
+    def _admit(self, rows: Rows) -> None:
+        """Begin the requests that there is room for; at least one, where nothing is going on."""
+        admitted = self._next()
+        if not admitted:
+            return
+        groups: dict[tuple[int, ...], list[Asked]] = {}
+        for one in admitted:
+            groups.setdefault(one.context, []).append(one)
+        parked = {c: self._parking.find((one.ask.session for one in group), c) for c, group in groups.items()}
+        trunks = self._trunks(rows, [(context, len(groups[context])) for context in groups if parked[context] is None])
+        length = 0
+        for context, group in groups.items():
+            found = parked[context]
+            shared = trunks[context][1] if found is None else found.shared
+            most = max(len(one.ask.prompt) + one.ask.sampling.max_tokens for one in group)
+            length = max(length, most - shared)
+        rows.reserve(len(groups), length, len(self._drafts) + len(admitted))
+        opened = rows.open([(context, parked[context], *trunks.get(context, (None, 0))) for context in groups])
+        row_of = [row for row, group in zip(opened, groups.values(), strict=True) for _ in group]
+        self._drafts.add([one for group in groups.values() for one in group], row_of)
+        self._plain = False
+
+    def _next(self) -> list[Asked]:
+        """The requests that there is room for, in the order in which they came."""
+        if not self._waiting:
+            return []
+        admitted: list[Asked] = []
+        longest = max((len(one.ask.prompt) for one in self._drafts.asked), default=0)
+        while self._waiting:
+            longer = max(longest, len(self._waiting[0].context))
+            count = len(self._drafts) + len(admitted) + 1
+            if count > 1 and count * longer > self.batch_tokens:
                 break
-            alive, row_of, tokens = alive[going], row_of[going], tokens[going]
-            contexts, row_of = np.unique(row_of.astype(np.int64) * state.vocabulary + tokens, return_inverse=True)
-            state.advance(contexts // state.vocabulary, contexts % state.vocabulary)
-        return draft.completions()
+            longest = longer
+            admitted.append(self._waiting.popleft())
+        self._parking.shrink(self.batch_tokens - (len(self._drafts) + len(admitted)) * longest)
+        return admitted
+
+    def _trunks(
+        self, rows: Rows, fresh: Sequence[tuple[tuple[int, ...], int]]
+    ) -> dict[tuple[int, ...], tuple[Trunk | None, int]]:
+        """Context -> beginning that it shares with others, and how many tokens that are. New ones are read."""
+        if not rows.shares_trunks:
+            return {context: (None, 0) for context, _ in fresh}
+        found = {context: self._parking.trunk(context) for context, _ in fresh}
+        for tokens, members in trunks_of([(context, count) for context, count in fresh if found[context][0] is None]):
+            trunk = rows.trunk(tokens)
+            self._parking.remember(trunk)
+            found |= {context: (trunk, len(tokens)) for context in members}
+        return found
+
+    def _in_blocks(self) -> None:
+        """Every waiting request, a block after the other, by the model's own modules."""
+        waiting = [*self._waiting]
+        self._waiting.clear()
+        for members in blocks([one.context for one in waiting], self.batch_tokens):
+            self._block([waiting[index] for index in members])
+
+    def _block(self, asked: Sequence[Asked]) -> None:
+        contexts: dict[tuple[int, ...], int] = {}
+        drafts = Drafts(self.end_id, self.decode)
+        drafts.add(asked, [contexts.setdefault(one.context, len(contexts)) for one in asked])
+        rows = ModuleRows(self.model, self.clock, [*contexts], self.pad_id)
+        while True:
+            entropy, draws = drafts.measures, drafts.uniforms()
+            drawn = _drawn(rows.logits, drafts, draws, entropy)
+            self.sampled += len(drafts)
+            over, finished = drafts.take(drawn)
+            if over.any():
+                chosen = np.flatnonzero(over)
+                numbers = [drafts.asked[index].number for index in chosen.tolist()]
+                self._done |= zip(numbers, drafts.completions(chosen, finished), strict=True)
+            if over.all():
+                return
+            drafts.keep(~over)
+            width = rows.logits.shape[1]
+            keys, drafts.row = np.unique(drafts.row * width + drawn.tokens[~over], return_inverse=True)
+            rows.advance(keys // width, keys % width)
 
 
-class _Rows:
-    """The distinct contexts being decoded: their cache, their mask, and the logits of their next token."""
-
-    def __init__(self, engine: LocalEngine, prompts: Sequence[tuple[int, ...]]) -> None:
-        self._engine = engine
-        device = engine.model.device
-        width = max(len(prompt) for prompt in prompts)
-        ids = torch.full((len(prompts), width), engine.pad_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt) :] = torch.tensor(prompt)
-            mask[row, width - len(prompt) :] = 1
-        self._mask = mask.to(device)
-        self._cache = DynamicCache()
-        self._positions = (self._mask.cumsum(-1) - 1).clamp_min(0)
-        self._forward(ids.to(device), self._positions)
-        self._positions = self._positions[:, -1:]
-        self.vocabulary = self.logits.shape[-1]
-
-    def advance(self, parents: NDArray[Any], tokens: NDArray[Any]) -> None:
-        """Row i of the new rows is row `parents[i]` of the old ones with `tokens[i]` behind it."""
-        device = self._mask.device
-        if len(parents) != len(self._mask) or (parents != np.arange(len(parents))).any():
-            chosen = torch.from_numpy(parents).to(device)
-            self._cache.batch_select_indices(chosen)
-            self._mask, self._positions = self._mask[chosen], self._positions[chosen]
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(parents), 1)], dim=1)
-        self._positions = self._positions + 1
-        self._forward(torch.from_numpy(tokens).to(device)[:, None], self._positions)
-
-    def _forward(self, ids: Tensor, positions: Tensor) -> None:
-        with self._engine.clock.running():
-            out = self._engine.model(
-                input_ids=ids,
-                attention_mask=self._mask,
-                position_ids=positions,
-                past_key_values=self._cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        self.logits = out.logits[:, -1].float()
-
-
-class _Draft:
-    """Replies in the making, one per request; `begun` holds what was said of each before."""
-
-    def __init__(
-        self,
-        begun: Sequence[tuple[int, ...]],
-        sampling: Sampling,
-        end_id: int,
-        decode: Callable[[tuple[int, ...]], str],
-    ) -> None:
-        self._begun, self._sampling, self._end_id, self._decode = begun, sampling, end_id, decode
-        count = len(begun)
-        self._ids: list[list[int]] = [[] for _ in range(count)]
-        self._logprobs: list[list[float]] = [[] for _ in range(count)]
-        self._entropy: list[list[float]] | None = [[] for _ in range(count)] if sampling.entropy_tokens else None
-        self._finished = np.zeros(count, dtype=bool)
-
-    def add(
-        self, alive: NDArray[Any], tokens: NDArray[Any], logprobs: NDArray[Any], entropy: NDArray[Any] | None
-    ) -> NDArray[np.bool_]:
-        """Append one token to each reply in `alive`; returns which of them go on."""
-        for index, token, logprob in zip(alive.tolist(), tokens.tolist(), logprobs.tolist(), strict=True):
-            self._ids[index].append(token)
-            self._logprobs[index].append(logprob)
-        if self._entropy is not None and entropy is not None:
-            for index, nats in zip(alive.tolist(), entropy.tolist(), strict=True):
-                if len(self._entropy[index]) < self._sampling.entropy_tokens:
-                    self._entropy[index].append(nats)
-        ended: NDArray[np.bool_] = tokens == self._end_id
-        if self._sampling.stop:
-            ended = ended | np.array([self._stopped(index) for index in alive.tolist()])
-        self._finished[alive[ended]] = True
-        return ~ended
-
-    def _stopped(self, index: int) -> bool:
-        text = self._decode((*self._begun[index], *self._ids[index]))
-        return any(stop in text for stop in self._sampling.stop)
-
-    def completions(self) -> list[Completion]:
-        entropies: Sequence[list[float] | None] = self._entropy or [None] * len(self._ids)
-        return [
-            Completion(tuple(ids), tuple(logprobs), finished, None if nats is None else tuple(nats))
-            for ids, logprobs, finished, nats in zip(
-                self._ids, self._logprobs, self._finished.tolist(), entropies, strict=True
-            )
-        ]
-
-
-def _sample(
-    logits: Tensor, row_of: NDArray[Any], draws: NDArray[np.float64], sampling: Sampling
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    """Token, its log-prob and (where asked) the entropy of each request. `logits` [U, V]; `row_of`, `draws` [N]."""
-    rows = torch.from_numpy(row_of).to(logits.device)
-    logprobs = torch.log_softmax(logits / (sampling.temperature or 1.0), dim=-1)
-    if sampling.top_p < 1:
-        logprobs = _nucleus(logprobs, sampling.top_p)
-    if sampling.temperature == 0:
-        tokens = logprobs.argmax(-1)[rows]
-    else:
-        cumulative = logprobs.double().exp().cumsum(-1)[rows]  # [N, V]
-        targets = torch.from_numpy(draws).to(logits.device) * cumulative[:, -1]
-        tokens = torch.searchsorted(cumulative, targets[:, None], right=True)[:, 0].clamp_max(logits.shape[-1] - 1)
-    chosen = logprobs[rows, tokens].cpu().numpy()
-    if np.isnan(chosen).any():
-        raise ValueError("the model's log-probs are NaN: its weights are broken, go back to an earlier checkpoint")
-    entropy = None
-    if sampling.entropy_tokens:
-        top = logprobs.topk(min(ENTROPY_CANDIDATES, logits.shape[-1]), dim=-1).values
-        entropy = (-(top.exp() * top).nan_to_num(0.0).sum(-1))[rows].cpu().numpy()
-    return tokens.cpu().numpy(), chosen, entropy
-
-
-def _nucleus(logprobs: Tensor, top_p: float) -> Tensor:
-    """Keep the smallest set of likeliest tokens that reaches `top_p`, renormalised. [U, V] nats."""
-    ordered, order = logprobs.sort(dim=-1, descending=True, stable=True)
-    before = ordered.exp().cumsum(-1) - ordered.exp()
-    kept = torch.where(before < top_p, ordered, -torch.inf)
-    return torch.log_softmax(torch.empty_like(kept).scatter(-1, order, kept), dim=-1)
-
-
-def _blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[int]]:
-    """Indices of the prompts, shortest first and equal ones side by side, in blocks of at most that many tokens."""
-    holders: dict[tuple[int, ...], list[int]] = {}
-    for index, prompt in enumerate(prompts):
-        holders.setdefault(prompt, []).append(index)
-    blocks: list[list[int]] = []
-    for prompt in sorted(holders, key=len):
-        for index in holders[prompt]:
-            if blocks and len(prompt) * (len(blocks[-1]) + 1) <= batch_tokens:
-                blocks[-1].append(index)
-            else:
-                blocks.append([index])
-    return blocks
+def _drawn(logits: torch.Tensor, drafts: Drafts, draws: Any, entropy: bool) -> Drawn:
+    """A token of every request, each in its own way."""
+    if len(drafts.kinds) == 1:
+        return draw(logits, drafts.row, draws, *drafts.kinds[0][0], entropy=entropy)
+    count = len(drafts)
+    found = Drawn(np.zeros(count, np.int64), np.zeros(count, np.float32), np.zeros(count, np.float32))
+    for kind, members in drafts.kinds:
+        used, row_of = np.unique(drafts.row[members], return_inverse=True)
+        part = draw(logits[torch.from_numpy(used).to(logits.device)], row_of, draws[members], *kind, entropy=entropy)
+        for whole, some in zip(found, part, strict=True):
+            if some is not None and whole is not None:
+                whole[members] = some
+    return found if entropy else found._replace(entropy=None)

@@ -9,6 +9,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from turnwise.agents.context import ChatContext
+from turnwise.agents.decoder import Decoder
 from turnwise.agents.engine import Completion
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.sampling import Sampling, uniforms
@@ -43,6 +44,20 @@ def near(left: Sequence[Completion], right: Sequence[Completion]) -> None:
     assert [c.finished for c in left] == [c.finished for c in right]
     for a, b in zip(left, right, strict=True):
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-5)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """(rows whose next token is asked for, tokens read) of every forward pass."""
+    found: list[tuple[int, int]] = []
+    original = Decoder.__call__
+
+    def noted(self: Decoder, ids: Any, positions: Any, attending: Any, kept: int) -> Any:
+        found.append((kept, len(ids)))
+        return original(self, ids, positions, attending, kept)
+
+    monkeypatch.setattr(Decoder, "__call__", noted)
+    return found
 
 
 def test_tokens_and_logprobs_are_those_of_the_plain_forward_pass(engine: Engines, forward: Forward) -> None:
@@ -95,21 +110,14 @@ def test_small_blocks_change_nothing(batch_tokens: int, engine: Engines) -> None
     near(engine(batch_tokens=batch_tokens).generate(PROMPTS, SEEDS, Sampling(max_tokens=6)), whole)
 
 
-def test_a_shared_context_is_read_once(engine: Engines, model: Any) -> None:
-    """Rows forwarded: the distinct prompts, then never more than the requests; blocks count every request."""
-    sizes: list[tuple[int, int]] = []
-    hook = model.model.register_forward_pre_hook(
-        lambda module, args, kwargs: sizes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
-    )
-    try:
-        engine().generate([PROMPTS[0]] * 30, range(30), Sampling(max_tokens=3))
-        assert sizes[0] == (1, 4)
-        assert all(rows <= 30 and width == 1 for rows, width in sizes[1:])
-        sizes.clear()
-        engine(batch_tokens=40).generate([PROMPTS[0]] * 30, range(30), Sampling(max_tokens=1))
-        assert sizes == [(1, 4)] * 3  # ten prompts of four tokens a block
-    finally:
-        hook.remove()
+def test_a_shared_context_is_read_once(engine: Engines, passes: list[tuple[int, int]]) -> None:
+    """(rows, tokens) forwarded: the distinct prompts, then at most the requests; every request counts for room."""
+    engine().generate([PROMPTS[0]] * 30, range(30), Sampling(max_tokens=3))
+    assert passes[0] == (1, 4)
+    assert all(rows == tokens <= 30 for rows, tokens in passes[1:])
+    passes.clear()
+    engine(batch_tokens=40).generate([PROMPTS[0]] * 30, range(30), Sampling(max_tokens=1))
+    assert passes == [(1, 4)] * 3  # ten prompts of four tokens at a time
 
 
 def test_the_same_call_gives_the_same_bits(engine: Engines) -> None:

@@ -5,6 +5,8 @@ import itertools
 import json
 import random
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,11 +233,12 @@ def test_per_turn_history_shows_the_action_that_was_played(agent: Agents) -> Non
     """Where turns are rendered anew, a legal reply stands as `[go]`, an invalid one as it was written."""
     policy = agent(max_tokens=3, layout="per_turn")
     replies = iter(["so I [ GO ]", "[go]", "well", "[go]", "[go]"])
-    original = policy.act
-    policy.act = lambda requests: [  # type: ignore[method-assign]
-        dataclasses.replace(reply, text=next(replies), finished=True) for reply in original(requests)
-    ]
-    (episode,) = Rollout({"policy": policy}, invalid="noop").collect(plans(1, "Ledger"))
+
+    def act(requests: Sequence[Request]) -> list[Reply]:
+        return [dataclasses.replace(reply, text=next(replies), finished=True) for reply in policy.act(requests)]
+
+    spoken: Any = SimpleNamespace(name="policy", context=policy.context, sampling=policy.sampling, act=act)
+    (episode,) = Rollout({"policy": spoken}, invalid="noop").collect(plans(1, "Ledger"))
     decode = policy.context.tokenizer.decode
     last = decode(episode.turns[3].prompt_ids)  # player_0 again, after its invalid reply
     assert [turn.status for turn in episode.turns] == ["ok", "ok", "unparsable", "ok", "ok"]

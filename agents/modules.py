@@ -1,0 +1,70 @@
+"""Batched decoding with a model's own transformers modules and cache: for families that `decoder.py` does not cover."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache
+
+from turnwise.agents.clock import ModelClock
+
+
+def blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[int]]:
+    """Indices of the prompts, shortest first and equal ones side by side, in blocks of at most that many tokens."""
+    holders: dict[tuple[int, ...], list[int]] = {}
+    for index, prompt in enumerate(prompts):
+        holders.setdefault(prompt, []).append(index)
+    found: list[list[int]] = []
+    for prompt in sorted(holders, key=len):
+        for index in holders[prompt]:
+            if found and len(prompt) * (len(found[-1]) + 1) <= batch_tokens:
+                found[-1].append(index)
+            else:
+                found.append([index])
+    return found
+
+
+class ModuleRows:
+    """The distinct contexts being decoded: their cache, their mask, and the logits of their next token."""
+
+    def __init__(self, model: Any, clock: ModelClock, prompts: Sequence[tuple[int, ...]], pad_id: int) -> None:
+        self._model, self._clock = model, clock
+        width = max(len(prompt) for prompt in prompts)
+        ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        self._mask = mask.to(model.device)
+        self._cache = DynamicCache()
+        self._positions = (self._mask.cumsum(-1) - 1).clamp_min(0)
+        self._forward(ids.to(model.device), self._positions)
+        self._positions = self._positions[:, -1:]
+
+    def advance(self, parents: NDArray[Any], tokens: NDArray[Any]) -> None:
+        """Row i of the new rows is row `parents[i]` of the old ones with `tokens[i]` behind it."""
+        device = self._mask.device
+        if len(parents) != len(self._mask) or (parents != np.arange(len(parents))).any():
+            chosen = torch.from_numpy(parents).to(device)
+            self._cache.batch_select_indices(chosen)
+            self._mask, self._positions = self._mask[chosen], self._positions[chosen]
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(parents), 1)], dim=1)
+        self._positions = self._positions + 1
+        self._forward(torch.from_numpy(tokens).to(device)[:, None], self._positions)
+
+    def _forward(self, ids: Tensor, positions: Tensor) -> None:
+        with self._clock.running():
+            out = self._model(
+                input_ids=ids,
+                attention_mask=self._mask,
+                position_ids=positions,
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        self.logits = out.logits[:, -1].float()
