@@ -248,12 +248,12 @@ class Learner:
 
         Of several ranks, each adds its own pieces' share of the figures; the gradients meet in the backward pass.
         """
-        totals: dict[str, float] = {}
-        after: list[Batch] = []
+        totals, after = dict[str, float](), list[Batch]()
         for index, piece in enumerate(pieces):
+            reference = self._reference_logprobs(piece, weight)
             scores = self._scores(piece, weight, (self.updates * self.optimisation.epochs + epoch, index))
             after.append(self._with_old(piece, scores))
-            loss, metrics = self._loss_of(scores, after[-1], counts, weight)
+            loss, metrics = self._loss_of(scores, reference, after[-1], counts, weight)
             with self.clock.running():
                 loss.backward()
             for name, value in (metrics | {"loss": loss.detach()}).items():
@@ -262,26 +262,27 @@ class Learner:
 
     def loss(self, piece: Batch, counts: Whole, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss with gradient and metrics of a part of a batch, as their shares of the whole. weight: of the magnet."""
-        scores = self._scores(piece, weight, (0, 0))
-        return self._loss_of(scores, self._with_old(piece, scores), counts, weight)
+        reference, scores = self._reference_logprobs(piece, weight), self._scores(piece, weight, (0, 0))
+        return self._loss_of(scores, reference, self._with_old(piece, scores), counts, weight)
 
     def _scores(self, piece: Batch, weight: float, place: tuple[int, int]) -> Scores:
         """What the policy says of a part's tokens, with gradient, and how far from an exact magnet's reference it is.
 
         place: number of the pass and of the part in it; the layers' noise follows from it.
         """
-        exact = weight and self.magnet.needs_model and self.magnet.estimator == "exact"
+        compared = self.reference if weight and self.magnet.needs_model and self.magnet.estimator == "exact" else None
         active = nullcontext() if self.noise is None else self.noise.active(*place)
         with self.clock.running(), active:
-            compared = self.reference if exact else None
             scores = score(self.model, piece, temperature=self.temperature, entropy=True, reference=compared)
         self._gaps.append(mismatch(scores.logprobs[piece.token_index], piece))
         return scores
 
-    def _loss_of(self, scores: Scores, piece: Batch, counts: Whole, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def _loss_of(
+        self, scores: Scores, reference: Tensor | None, piece: Batch, counts: Whole, weight: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         loss, metrics = policy_objective(
             scores,
-            self._reference_logprobs(piece, weight),
+            reference,
             piece,
             self._old_logprobs(piece),
             objective=self.objective,
@@ -289,9 +290,9 @@ class Learner:
             magnet_weight=weight,
             whole=counts,
         )
-        if self.critic is None:
-            return loss, metrics
-        return self._with_critic(loss, metrics, scores, piece, counts.valued)
+        return (
+            (loss, metrics) if self.critic is None else self._with_critic(loss, metrics, scores, piece, counts.valued)
+        )
 
     def _mismatch_tail(self) -> float:
         """The worst thousandth of the mismatch between sampler and trainer, over all ranks' tokens, in nats."""

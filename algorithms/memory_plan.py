@@ -19,6 +19,7 @@ from turnwise.algorithms.recipes import AlgorithmSettings, Optimisation
 from turnwise.algorithms.room import Room, room_of
 from turnwise.algorithms.settings import RunSettings
 from turnwise.envs.registry import make_game
+from turnwise.kernels.logprobs import logit_bytes
 
 GB, GIB = 1e9, 1 << 30
 LIBRARIES = {"cpu": 600_000_000, "cuda": 1_500_000_000}
@@ -191,7 +192,7 @@ def _learner(settings: RunSettings, shape: ModelShape, room: Room, world_size: i
         modules = 1 + own_critic + sum(copies.values())
         yield Part("before weights are spread", modules * (whole - share(whole)), "start")
         yield Part("layers at work", (2 if bf16 else 4) * (2 * shape.of_layer + shape.embedding))
-    yield Part("micro-batch", micro_batch_bytes(settings, shape, bf16), "update", most=True)
+    yield Part("micro-batch", micro_batch_bytes(settings, shape, bf16, room.kind), "update", most=True)
 
 
 def _moments(trained: int, optimisation: Optimisation) -> int:
@@ -207,7 +208,7 @@ def adapter_parameters(shape: ModelShape, rank: int) -> int:
     return rank * shape.layers * ends
 
 
-def micro_batch_bytes(settings: RunSettings, shape: ModelShape, bf16: bool) -> int:
+def micro_batch_bytes(settings: RunSettings, shape: ModelShape, bf16: bool, kind: str) -> int:
     """Of a full micro-batch in which every token is trained."""
     algorithm, row = settings.algorithm, settings.agent.context.max_context
     tokens = min(max(algorithm.optimisation.micro_batch_tokens, row), tokens_of_step(settings))
@@ -215,19 +216,20 @@ def micro_batch_bytes(settings: RunSettings, shape: ModelShape, bf16: bool) -> i
         tokens,
         min(row, tokens),
         tokens,
-        per_choice=per_choice(algorithm),
+        logits=held_logits(algorithm, shape, tokens, kind),
         bf16=bf16,
         checkpointed=algorithm.optimisation.activation_checkpointing,
         bodies=2 if algorithm.critic.kind == "own" else 1,
     )
 
 
-def per_choice(algorithm: AlgorithmSettings) -> int:
-    """Bytes per entry of the vocabulary at a trained token, at the worst moment of forward and backward pass."""
+def held_logits(algorithm: AlgorithmSettings, shape: ModelShape, trained: int, kind: str) -> int:
+    """Bytes of logits that an update holds at a time for its trained tokens. kind: of the device."""
     magnet = algorithm.magnet
-    if magnet.weight and magnet.estimator == "exact":
-        return 31 if magnet.needs_model else 26
-    return 21 if magnet.weight or algorithm.objective.entropy_weight else 17
+    compared = magnet.needs_model and magnet.estimator == "exact"
+    uniform = magnet.weight > 0 and not magnet.needs_model
+    pulled = compared or uniform or algorithm.objective.entropy_weight > 0
+    return logit_bytes(trained, shape.vocabulary, kind=kind, compared=compared, pulled=pulled)
 
 
 def tokens_of_step(settings: RunSettings) -> int:

@@ -72,7 +72,7 @@ class ModelShape:
         row: int,
         trained: int,
         *,
-        per_choice: int,
+        logits: int,
         bf16: bool,
         checkpointed: bool = False,
         bodies: int = 1,
@@ -83,7 +83,7 @@ class ModelShape:
             tokens: Of the micro-batch, padding included.
             row: Tokens of its rows.
             trained: Its distinct trained tokens: the head is computed there.
-            per_choice: Bytes that a trained token takes per entry of the vocabulary.
+            logits: Bytes of them that are held at a time, see `kernels.logprobs.logit_bytes`.
             bf16: Whether products run in bfloat16.
             checkpointed: Whether layers keep their inputs alone, and one at a time computes the rest again.
             bodies: 2 with a critic of its own.
@@ -91,9 +91,10 @@ class ModelShape:
         copies = 2 * self.of_layer if bf16 else 0  # autocast keeps the weights in bfloat16 until the backward pass
         layer = tokens * self.layer_bytes(row, bf16) + copies
         outside = 12 * self.hidden * tokens
-        head = trained * self.vocabulary * (per_choice + bf16) + (6 if bf16 else 4) * self.embedding
+        head = logits + 4 * self.embedding + 8 * self.hidden * trained  # and the gradients of weight and states
         if not checkpointed:
-            return bodies * (self.layers * layer + outside) + head
+            passing = 4 * self.embedding + 4 * tokens * (self.hidden + self.intermediate)  # as a layer goes back
+            return bodies * (self.layers * layer + outside) + max(head, passing)
         kept = tokens * 4 * self.hidden * self.layers + outside
         return bodies * kept + max(head, layer + tokens * 8 * self.intermediate)
 

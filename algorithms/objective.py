@@ -76,9 +76,7 @@ def policy_objective(
     logprobs = scores.logprobs[batch.token_index]
     surrogate, corrected = _surrogate(logprobs, old_logprobs, batch, mask, objective, whole.entropy_pool)
     loss = weighted_sum(surrogate.per_token, weights)
-    if scores.entropy is None:
-        raise ValueError("the objective reports entropies: score the policy with entropy=True")
-    nats = scores.entropy[batch.token_index]
+    nats = _entropies(scores)[batch.token_index]
     share = mask.sum() / max(whole.trained.tokens, 1)
     metrics = {
         "entropy": masked_mean(nats.detach(), mask) * share,
@@ -93,12 +91,17 @@ def policy_objective(
         metrics["magnet_kl"] = masked_mean(pull.detach(), mask) * share
         loss = loss + magnet_weight * weighted_sum(pull, weights)
     if whole.imitated.tokens:
-        # Both factors are masked: a NaN beside a demonstration would come back in the backward pass as 0 * NaN.
-        likelihood = batch.advantages.masked_fill(~shown, 0.0) * logprobs.masked_fill(~shown, 0.0)
-        imitation = -weighted_sum(likelihood, token_weights(shown, "token-mean", batch=whole.imitated))
+        imitation = _imitation(logprobs, batch, shown, whole.imitated)
         metrics["sft_loss"] = imitation.detach()
         loss = loss + objective.sft_weight * imitation
     return loss, metrics
+
+
+def _imitation(logprobs: Tensor, batch: Batch, shown: Tensor, imitated: Totals) -> Tensor:
+    """Cross-entropy of demonstrations, their share of the batch's mean."""
+    # Both factors are masked: a NaN beside a demonstration would come back in the backward pass as 0 * NaN.
+    likelihood = batch.advantages.masked_fill(~shown, 0.0) * logprobs.masked_fill(~shown, 0.0)
+    return -weighted_sum(likelihood, token_weights(shown, "token-mean", batch=imitated))
 
 
 def _surrogate(
@@ -163,9 +166,16 @@ def _pull(scores: Scores, reference: Tensor | None, batch: Batch, magnet: Magnet
         return scores.kl[batch.token_index]
     if reference is not None:
         return sampled_kl(scores.logprobs, reference, magnet.estimator)[batch.token_index]
-    if magnet.reference != "uniform" or scores.entropy is None:
+    if magnet.reference != "uniform":
         raise ValueError(f"a pull to the {magnet.reference} reference needs what it says of the tokens: got nothing")
-    return uniform_kl(scores.entropy, scores.vocabulary)[batch.token_index]
+    return uniform_kl(_entropies(scores), scores.vocabulary)[batch.token_index]
+
+
+def _entropies(scores: Scores) -> Tensor:
+    """[M] nats."""
+    if scores.entropy is None:
+        raise ValueError("the objective reports entropies: score the policy with entropy=True")
+    return scores.entropy
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

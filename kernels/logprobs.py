@@ -20,6 +20,8 @@ LEAST_ROWS = {"cpu": 64, "cuda": 512}
 """Tokens of a chunk at any vocabulary: with fewer, reading the head's weights takes longer than the products."""
 KEPT_ENTRIES = 2**24
 """Up to so many probabilities, 64 MiB, the backward pass finds instead of computing them again."""
+TILE = (4096, 8192)
+"""On CUDA: tokens and choices at a time, 128 MiB of float32 logits, and half of it again for a gradient in bfloat16."""
 
 
 class TokenScores(NamedTuple):
@@ -134,6 +136,19 @@ def chunks(tokens: int, vocabulary: int, device: torch.device) -> Iterator[slice
 def chunk_rows(vocabulary: int, kind: str) -> int:
     """Tokens of a chunk. kind: of the device."""
     return max(CHUNK_ENTRIES // vocabulary, LEAST_ROWS[kind])
+
+
+def logit_bytes(tokens: int, vocabulary: int, *, kind: str, compared: bool = False, pulled: bool = False) -> int:
+    """Most that `token_scores` and its backward pass hold of [tokens, vocabulary] at a time, without a soft cap.
+
+    kind: of the device. compared: with a reference. pulled: with a gradient of entropy, squares or KL.
+    """
+    if kind == "cuda" and not compared:
+        return 10 * min(TILE[0], tokens) * min(TILE[1], vocabulary)
+    kept = (1 + compared) * tokens * vocabulary
+    kept = kept if kept <= KEPT_ENTRIES else 0
+    parts = (4 if compared else 1 + 2 * pulled) if kept else 2 + pulled + 3 * compared
+    return 4 * (kept + parts * min(tokens, chunk_rows(vocabulary, kind)) * vocabulary)
 
 
 def product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:

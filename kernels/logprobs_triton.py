@@ -15,10 +15,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from turnwise.kernels.logprobs import How, TokenScores, product
+from turnwise.kernels.logprobs import TILE, How, TokenScores, product
 
-TILE = (4096, 8192)
-"""Tokens and choices of a tile: 128 MiB of float32 logits, and half of it again for a gradient in bfloat16."""
 BLOCK = 4096
 """Choices that a program reads at a time."""
 MAXIMUM, TOTAL, TARGET, WEIGHTED, SQUARES = range(5)

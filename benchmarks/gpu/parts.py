@@ -28,7 +28,7 @@ from turnwise.agents.precision import computing_in
 from turnwise.agents.sampling import Sampling
 from turnwise.algorithms.batch import Batch, Sample, pack_samples
 from turnwise.algorithms.learner import Learner
-from turnwise.algorithms.memory_plan import per_choice
+from turnwise.algorithms.memory_plan import held_logits
 from turnwise.algorithms.model_shape import ModelShape, shape_of_config
 from turnwise.algorithms.recipes import AlgorithmSettings, Magnet, Objective, Optimisation
 
@@ -299,8 +299,9 @@ def batch_of(rows: int, length: int, trained: int, vocabulary: int) -> Batch:
 def planned(shape: ModelShape, algorithm: AlgorithmSettings, rows: int, length: int, trained: int) -> int:
     """What the memory plan says: weights, gradients and moments, and one micro-batch."""
     checkpointed = algorithm.optimisation.activation_checkpointing
+    logits = held_logits(algorithm, shape, rows * trained, "cuda")
     batch = shape.update_bytes(
-        rows * length, length, rows * trained, per_choice=per_choice(algorithm), bf16=True, checkpointed=checkpointed
+        rows * length, length, rows * trained, logits=logits, bf16=True, checkpointed=checkpointed
     )
     return 16 * shape.parameters + batch
 

@@ -19,7 +19,7 @@ from turnwise.algorithms.memory_plan import (
     MemoryPlan,
     NoRoom,
     adapter_parameters,
-    per_choice,
+    held_logits,
     plan_memory,
     plans_of,
     require_room,
@@ -250,7 +250,7 @@ def test_an_update_takes_what_the_formulas_say(reply: int, words: tuple[str, ...
         4 * 256,
         256,
         4 * reply,
-        per_choice=per_choice(algorithm),
+        logits=held_logits(algorithm, SMALL, 4 * reply, "cpu"),
         bf16=dtype == torch.bfloat16,
         checkpointed=algorithm.optimisation.activation_checkpointing,
     )
