@@ -59,12 +59,13 @@ class Peer:
         return ("step",) if self.package == "gem" else ("default", "raw")
 
 
-def textarena_player(peer: Peer, *, fresh: bool) -> Player:
-    """fresh: an environment with its default wrappers for every game; else one without wrappers for all of them."""
+def textarena_player(peer: Peer, *, fresh: bool, wrapped: bool = False) -> Player:
+    """fresh: an environment with its default wrappers for every game; else one without wrappers for all of them, or
+    where `wrapped` with them."""
     import textarena
 
     chance = random.Random(0)
-    name = peer.game if fresh else f"{peer.game}-raw"
+    name = peer.game if fresh or wrapped else f"{peer.game}-raw"
     env: list[Any] = [textarena.make(name, **peer.arguments)]
 
     def start() -> None:

@@ -96,7 +96,9 @@ class OpenSpielGame(TextGame):
         self.seat = self._position.seat
 
     def observe(self, seat: str) -> str:
-        position, player = self._here(), self._player(seat)
+        position, player = self._position or self._here(), self._players.get(seat)
+        if player is None:
+            player = self._player(seat)
         read, now = self._read[player], len(self._log)
         if read == now or position.chance is not None:
             return ""
@@ -114,10 +116,10 @@ class OpenSpielGame(TextGame):
         return "\n".join(lines)
 
     def legal(self) -> tuple[str, ...]:
-        return self._here().names
+        return (self._position or self._here()).names
 
     def play(self, action: str) -> Step:
-        before = self._here()
+        before = self._position or self._here()
         action_id = before.ids.get(action)
         if action_id is None:
             raise IllegalAction(_refusal(action, before))
@@ -195,7 +197,8 @@ class OpenSpielGame(TextGame):
 
     def _take(self, action_id: int) -> Position:
         """Take an action, of a player or of chance; returns where it leads."""
-        position, events = self._here().edges.get(action_id) or self._explore(action_id)
+        before = self._position or self._here()
+        position, events = before.edges.get(action_id) or self._explore(action_id)
         self._history.append(action_id)
         self._log.append(events)
         self._position, self.seat = position, position.seat
