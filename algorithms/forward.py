@@ -6,6 +6,7 @@ the path that leads to it; any other batch as padded rows. The states are the sa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,6 +39,21 @@ def place(batch: Batch, rows: Tensor, positions: Tensor) -> Tensor:
     if batch.tree is not None:
         return batch.tree.node[rows, positions]
     return rows * batch.ids.shape[1] + positions
+
+
+def distinct(batch: Batch) -> tuple[Batch, Tensor | None]:
+    """The batch with the U trained tokens that are one and the same in several rows of its tree named once, in place of
+    all M; and [M] which of the U each was, None where that changes nothing."""
+    if batch.tree is None:
+        return batch, None
+    nodes = batch.tree.node[batch.token_row, batch.token_position]
+    found, back = nodes.unique(return_inverse=True)
+    if len(found) == len(nodes):
+        return batch, None
+    order = torch.arange(len(nodes), device=nodes.device)
+    first = torch.full_like(found, len(nodes)).scatter_reduce_(0, back, order, "amin")
+    once = replace(batch, token_row=batch.token_row[first], token_position=batch.token_position[first])
+    return once, back
 
 
 def of_rows(body: Any, ids: Tensor, lengths: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from turnwise.agents.lora import linear_parts
 from turnwise.algorithms.batch import Batch
-from turnwise.algorithms.forward import hidden_states, place
+from turnwise.algorithms.forward import distinct, hidden_states, place
 from turnwise.kernels.logprobs import Reference, TokenScores, chunks, scores_of_logits, token_scores
 
 Found = TypeVar("Found")
@@ -32,6 +32,11 @@ class Scores(NamedTuple):
     """[M, H]: the body's last state before the token, for a critic on the same body."""
     vocabulary: int = 0
     """V, the number of choices."""
+
+    def repeated(self, tokens: Tensor) -> Scores:
+        """Of these tokens, [M'] int64, some of them more than once."""
+        columns: dict[str, Any] = {name: found for name, found in self._asdict().items() if isinstance(found, Tensor)}
+        return self._replace(**{name: found[tokens] for name, found in columns.items()})
 
 
 def within(module: Any, compute: Callable[..., Found], *inputs: Any) -> Found:
@@ -58,8 +63,10 @@ def score(
     reference: another model of the same vocabulary, for the exact KL; it gets no gradient.
     Raises ValueError if a model lacks a separate body and head.
     """
-    other = None if reference is None else within(reference, _compared, reference, batch)
-    return within(model, _score, model, batch, temperature, entropy, squares, other)
+    once, back = distinct(batch)
+    other = None if reference is None else within(reference, _compared, reference, once)
+    found = within(model, _score, model, once, temperature, entropy, squares, other)
+    return found if back is None else found.repeated(back)
 
 
 class Compared(NamedTuple):

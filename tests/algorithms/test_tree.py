@@ -18,7 +18,7 @@ from torch import Tensor
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.lora import LoraSettings
 from turnwise.algorithms.batch import Batch, Sample, pack_samples
-from turnwise.algorithms.forward import ATTENTION, hidden_states, place
+from turnwise.algorithms.forward import ATTENTION, distinct, hidden_states, place
 from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.layouts import choose_layout, layout_of
 from turnwise.algorithms.learner import Learner
@@ -314,6 +314,25 @@ def test_shared_tokens_have_the_gradient_of_two_scalars(new_model: Models) -> No
     weights = list(model.parameters())
     mine, theirs = (torch.autograd.grad(loss, weights, retain_graph=True) for loss in (flat, two))
     assert max(float((a - b).abs().max()) for a, b in zip(mine, theirs, strict=True)) < 1e-5
+
+
+def test_a_token_of_several_rows_meets_the_head_once(new_model: Models) -> None:
+    """Three paths say 8 9 10 and one token each: six distinct ones, and twelve log-probs of them."""
+    batch = pack_samples(
+        [sample for seed, n in enumerate((3, 4, 5)) for sample in rows_of([(PROMPT, (8, 9, 10, n))], seed)], pad_id=0
+    )
+    once, back = distinct(as_tree(batch))
+    assert once.token_row.tolist() == [0, 0, 0, 0, 1, 2]
+    assert back is not None and back.tolist() == [0, 1, 2, 3, 0, 1, 2, 4, 0, 1, 2, 5]
+    assert distinct(batch) == (batch, None)
+    model = new_model()
+    expected = score(model, batch, temperature=1.0, entropy=True)
+    choose_layout(model)
+    found = score(model, as_tree(batch), temperature=1.0, entropy=True)
+    assert found.entropy is not None and expected.entropy is not None
+    assert (found.logprobs - expected.logprobs).abs().max() < 1e-5
+    assert (found.entropy - expected.entropy).abs().max() < 1e-5
+    assert found.hidden is not None and found.hidden.shape == (12, 32)
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------
