@@ -105,9 +105,10 @@ def ceilings(place: Place, sizes: Sizes) -> Iterator[Row]:
 
 
 def gates(place: Place, sizes: Sizes) -> Iterator[Row]:
-    """Each kernel against its torch reference, and an update of a small model in either layout."""
+    """Each kernel against its torch reference, an update of a small model in either layout, and what it samples."""
     yield from kernel_gates(place, place.cuda)
     yield from same_update(place)
+    yield from same_logprobs(place)
 
 
 def same_update(place: Place) -> Iterator[Row]:
@@ -118,6 +119,22 @@ def same_update(place: Place) -> Iterator[Row]:
         metrics = learner.update(batch, 0.0)
         found.append([torch.tensor([metrics["loss"], metrics["grad_norm"], metrics["entropy"]])])
     yield held("an update of a tree and of its rows", *reversed(found), 1e-4)
+
+
+def same_logprobs(place: Place) -> Iterator[Row]:
+    """The engine's log-probs of what it sampled, by graphs on a card, and the model's own, in float32."""
+    model = model_of("tiny", place)
+    engine = LocalEngine(model, end_id=-1, pad_id=0, decode=str)
+    prompts = [prompt[: 5 + number % 7] for number, prompt in enumerate(prompts_of(20, 12, 320))]
+    replies = engine.generate(prompts, range(len(prompts)), Sampling(max_tokens=9))
+    told, wanted = [], []
+    for prompt, reply in zip(prompts, replies, strict=True):
+        ids = torch.tensor([[*prompt, *reply.ids]], device=place.device)
+        with torch.no_grad():
+            log_p = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        wanted.append(log_p.gather(1, ids[0, len(prompt) :, None])[:, 0].cpu())
+        told.append(torch.tensor(reply.logprobs))
+    yield held("log-probs of sampled replies", [torch.cat(told)], [torch.cat(wanted)], 1e-4)
 
 
 def kernels(place: Place, sizes: Sizes) -> Iterator[Row]:
@@ -134,16 +151,21 @@ def prompts_of(count: int, length: int, vocabulary: int) -> list[tuple[int, ...]
 
 
 def decode(place: Place, sizes: Sizes) -> Iterator[Row]:
-    """The local engine: prompts read and replies sampled, no two of them alike."""
-    model = model_of(sizes.small, place)
-    engine = LocalEngine(model, end_id=-1, pad_id=0, decode=str, batch_tokens=1 << 20)
-    sampling = Sampling(max_tokens=sizes.reply)
-    for count in sizes.requests:
-        prompts = prompts_of(count, sizes.prompt, model.config.vocab_size)
-        place.peak()
-        with computing_in(torch.bfloat16, place.device):
-            spent = place.seconds(lambda p=prompts: engine.generate(p, range(len(p)), sampling), 1)  # type: ignore[misc]
-        yield sampled(sizes, count, spent, read_s(place, sizes, count, model)) | in_gb(peak=place.peak())
+    """The local engine, prompts read and replies sampled, no two of them alike: its weights those of a trainer, in
+    float32 with products in bfloat16, or a copy of its own in bfloat16."""
+    model, sampling = model_of(sizes.small, place), Sampling(max_tokens=sizes.reply)
+    for weights in (torch.float32, torch.bfloat16):
+        model = model.to(weights)
+        shared = weights == torch.float32
+        engine = LocalEngine(model, end_id=-1, pad_id=0, decode=str, batch_tokens=1 << 20, shares_model=shared)
+        for count in sizes.requests:
+            prompts = prompts_of(count, sizes.prompt, model.config.vocab_size)
+            place.peak()
+            with computing_in(torch.bfloat16 if shared else torch.float32, place.device):
+                spent = place.seconds(lambda p=prompts, e=engine: e.generate(p, range(len(p)), sampling), 1)  # type: ignore[misc]
+            row = sampled(sizes, count, spent, read_s(place, sizes, count, model))
+            yield row | {"what": f"{row['what']}, weights in {str(weights)[6:]}"} | in_gb(peak=place.peak())
+        engine.close()
 
 
 def sampled(sizes: Sizes, count: int, spent: float, floor: float) -> Row:
