@@ -17,6 +17,7 @@ from turnwise.algorithms.policy import Scores
 from turnwise.algorithms.ratios import RATIOS
 from turnwise.algorithms.recipes import Magnet, Objective
 from turnwise.algorithms.regularize import sampled_kl, uniform_kl
+from turnwise.kernels.loss import clipped_token_loss
 
 
 class Whole(NamedTuple):
@@ -113,6 +114,26 @@ def _surrogate(
     entropy_pool: Tensor | None,
 ) -> tuple[PolicyLoss, dict[str, Tensor]]:
     """The guarded loss per token, times the corrections; and what the corrections did."""
+    found = _guarded(logprobs, old_logprobs, batch, mask, objective, entropy_pool)
+    if not objective.corrections:
+        return found, {}
+    weights, metrics = combined(objective.correction_records(), _compared(batch, mask, logprobs))
+    return found._replace(per_token=found.per_token * weights), metrics
+
+
+def _guarded(
+    logprobs: Tensor,
+    old_logprobs: Tensor,
+    batch: Batch,
+    mask: Tensor,
+    objective: Objective,
+    entropy_pool: Tensor | None,
+) -> PolicyLoss:
+    """The guarded loss per token. Of token ratios under the clip it is one kernel on CUDA."""
+    guard = objective.guard_record()
+    if logprobs.is_cuda and (objective.ratio, objective.guard) == ("token", "clip"):
+        bounds = {"clip_low": guard.low, "clip_high": guard.high, "dual_clip": guard.dual}
+        return PolicyLoss(*clipped_token_loss(logprobs, old_logprobs, batch.advantages, mask, **bounds))
     inputs = LossInputs(
         logprobs=logprobs,
         old_logprobs=old_logprobs,
@@ -123,11 +144,7 @@ def _surrogate(
         entropies=batch.entropies,
         entropy_pool=entropy_pool,
     )
-    found = GUARDS[objective.guard].function(inputs, objective.guard_record())
-    if not objective.corrections:
-        return found, {}
-    weights, metrics = combined(objective.correction_records(), _compared(batch, mask, logprobs))
-    return found._replace(per_token=found.per_token * weights), metrics
+    return GUARDS[objective.guard].function(inputs, guard)
 
 
 def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> CorrectionInputs:
