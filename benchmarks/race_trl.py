@@ -56,7 +56,7 @@ NOTES = {
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rollouts", default="32,128", help="per step, multiples of 32 or below it")
-    parser.add_argument("--steps", default="6,4", help="timed steps of a process, for each of those")
+    parser.add_argument("--steps", default="6,3", help="timed steps of a process, for each of those")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sides", default=";".join(SIDES), help="with semicolons between them")
     parser.add_argument("--assets", type=Path, help="folder to keep model and tokenizer in; made where it is empty")

@@ -14,8 +14,8 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))
-race_assets, race_game, race_rules, race_trl = (
-    import_module(name) for name in ("race_assets", "race_game", "race_rules", "race_trl")
+race_assets, race_game, race_rules, race_table, race_trl = (
+    import_module(name) for name in ("race_assets", "race_game", "race_rules", "race_table", "race_trl")
 )
 
 
@@ -134,3 +134,47 @@ def test_what_is_read_may_hold_the_tokens_of_calls_but_not_those_of_messages() -
     text = race_rules.call(4)
     assert tokenizer.decode(tokenizer.encode(text), skip_special_tokens=True) == text
     assert tokenizer.eos_token == race_assets.END
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_what_was_measured() -> None:
+    page = race_table.PAGE.read_text()
+    assert page == race_table.filled(page, race_table.read_results()), "python benchmarks/race_table.py --write"
+    assert all(f"<!-- race_table: {name} -->" in page for name in race_table.PARTS)
+
+
+def test_what_was_not_measured_is_said_to_be() -> None:
+    lines = race_table.part({}, "summary").splitlines()
+    assert lines[2] == (
+        "| multi-turn GRPO step, 32 rollouts | not yet measured | not yet measured |  | 4.5 times | 10.0 times |  |"
+    )
+    assert sum("not yet measured" in line for line in lines) == len(lines) - 2
+    assert [race_table.part({}, name) for name in race_table.PARTS if name != "summary"] == (
+        ["This is not yet measured.\n"] * 4
+    )
+    with pytest.raises(KeyError, match="a table is called summary, trl"):
+        race_table.part({}, "speed")
+
+
+def test_a_race_is_short_of_its_goal_meets_it_or_goes_beyond() -> None:
+    def verdict(times: float, **rest: bool) -> str:
+        return race_table.Line("a", "b", "c", times, "{}", *((0.5, 0.2) if rest else (4.5, 10)), **rest).verdict()
+
+    assert [verdict(times) for times in (4.4, 4.5, 10)] == ["short of it", "met", "beyond"]
+    assert [verdict(times, less=True) for times in (0.51, 0.5, 0.2)] == ["short of it", "met", "beyond"]
+    rows = [
+        {"rollouts": 32, "side": "trl", "cpu_s": 5.5, "memory_peak_mb": 1500.0},
+        {
+            "rollouts": 32,
+            "side": "turnwise",
+            "cpu_s": 1.1,
+            "times_faster": 5.0,
+            "memory_peak_mb": 600.0,
+            "memory_peak": 0.4,
+        },
+    ]
+    first, _, memory, *_ = race_table.lines({"race_trl": {"rows": rows}})
+    assert first.cells()[1:] == ("trl: 5.50 s", "1.10 s", "5.0 times", "4.5 times", "10.0 times", "met")
+    assert memory.cells()[1:] == ("trl: 1,500 MB", "600 MB", "0.40 of it", "0.50 of it", "0.33 of it", "met")
