@@ -10,8 +10,10 @@ and moved; `share` is floor / time. With --tiny the sizes are those of a test.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -197,6 +199,15 @@ def _other_heads(place: Place) -> dict[str, Callable[[Tensor, Tensor, Tensor], T
 
 
 def _trl(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
+    """Its backward pass looks one helper up in `trl.trainer.utils`, which needs packages that nothing here calls."""
+    import trl.trainer
+
+    try:
+        import trl.trainer.utils
+    except ImportError:
+        stand_in: Any = types.ModuleType("trl.trainer.utils")
+        stand_in.maybe_gather_lm_head_ctx = lambda *parameters: contextlib.nullcontext()  # gathers shards of DeepSpeed
+        sys.modules["trl.trainer.utils"] = stand_in
     from trl.kernels.chunked_logprob import ChunkedLogProbFunction
 
     found: Tensor = ChunkedLogProbFunction.apply(hidden, weight, None, tokens, 1.0, 8192, None, 1.0, ("entropy",))[0]
