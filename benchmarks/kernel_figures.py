@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import importlib.util
 import sys
 import types
@@ -200,10 +201,8 @@ def _other_heads(place: Place) -> dict[str, Callable[[Tensor, Tensor, Tensor], T
 
 def _trl(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
     """Its backward pass looks one helper up in `trl.trainer.utils`, which needs packages that nothing here calls."""
-    import trl.trainer
-
     try:
-        import trl.trainer.utils
+        importlib.import_module("trl.trainer.utils")
     except ImportError:
         stand_in: Any = types.ModuleType("trl.trainer.utils")
         stand_in.maybe_gather_lm_head_ctx = lambda *parameters: contextlib.nullcontext()  # gathers shards of DeepSpeed
