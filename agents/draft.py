@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from turnwise.envs.referee import Outcome
-from turnwise.records import Reply, Request, Turn
+from turnwise.records import Reply, Request, Turn, make_turn
 
 
 class Draft:
@@ -38,7 +38,7 @@ class Draft:
             return replace(self.known, reward=self.reward)
         request, reply, outcome = self.request, self.reply, self.outcome
         version = reply.weight_version
-        return Turn(
+        return make_turn(
             seat=request.seat,
             observation=request.messages[-1:] if keep_messages else (),
             text=reply.text,

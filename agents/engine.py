@@ -21,7 +21,6 @@ Weights = Callable[[], "Iterable[tuple[str, Tensor]]"]
 """Gives every weight under its Hugging Face name, whole, on any device."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What the engine sampled for one prompt."""
@@ -36,7 +35,9 @@ class Completion:
     """(first token, version of the weights) per span; empty where the engine's `weight_version` holds throughout."""
 
 
-@quick
+make_completion = quick(Completion)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One reply to be sampled."""
@@ -51,6 +52,9 @@ class Ask:
     """Requests of one session share a growing prompt: they go where its beginning is cached."""
     allowed: tuple[str, ...] | None = None
     """The actions that may be played now, for an engine that is asked to sample no other ones."""
+
+
+make_ask = quick(Ask)
 
 
 class AgentFailure(RuntimeError):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.engine import AgentFailure, Ask, Completion, Engine, StreamingEngine
+from turnwise.agents.engine import AgentFailure, Ask, Completion, Engine, StreamingEngine, make_ask
 from turnwise.agents.sampling import Sampling
-from turnwise.records import Reply, Request
+from turnwise.records import Reply, Request, make_reply
 
 
 class LanguageAgent:
@@ -74,7 +74,7 @@ class LanguageAgent:
         return self.sampling if limit == self.sampling.max_tokens else replace(self.sampling, max_tokens=limit)
 
     def _reply(self, completion: Completion, seconds: float, version: int) -> Reply:
-        return Reply(
+        return make_reply(
             text=self.context.decode(completion.ids),
             completion_ids=completion.ids,
             logprobs=completion.logprobs,
@@ -134,7 +134,7 @@ class LanguageStream:
 
     def _ask(self, request: Request) -> Ask:
         agent = self._agent
-        return Ask(
+        return make_ask(
             prompt=request.prompt_ids or agent.context.opening(request.messages),
             seed=request.seed,
             sampling=agent._sampling(agent._limit(request)),

@@ -11,7 +11,6 @@ from turnwise.quick import quick
 from turnwise.records import PER_TOKEN, Reply, Turn, turn_from_dict, turn_to_dict
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One episode that is to be played."""
@@ -39,6 +38,9 @@ class Plan:
             raise ValueError(f"parent and fork_turn come together: got {self.parent!r} and {self.fork_turn!r}")
         if self.partial is not None and not self.partial.completion_ids:
             raise ValueError(f"a reply that was begun has tokens: plan {self.id!r} got none")
+
+
+make_plan = quick(Plan)
 
 
 def plans(

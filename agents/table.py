@@ -20,7 +20,7 @@ from turnwise.envs.history import played_game
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.workers import may_block
-from turnwise.records import Episode, Message, Reply, Request, Turn
+from turnwise.records import Episode, Message, Reply, Request, Turn, make_episode, make_request
 
 if TYPE_CHECKING:
     import numpy as np
@@ -258,7 +258,7 @@ class Table:
         assert seat is not None  # it has just heard
         if held_to_legal and self.legal is not None:
             allowed = tuple([write_action(action, self.legal) for action in self.legal])
-        self.request = Request(
+        self.request = make_request(
             seat=seat,
             messages=self.talks[seat],
             seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
@@ -367,7 +367,7 @@ class Table:
             metadata["dropped_turns"] = dropped
         if referee.failure is not None:
             metadata["failure"] = referee.failure
-        return Episode(
+        return make_episode(
             id=plan.id,
             env_id=plan.env_id,
             env_kwargs=plan.env_kwargs,

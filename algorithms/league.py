@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from turnwise.agents.plan import Plan
+from turnwise.agents.plan import Plan, make_plan
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms.games import Arm
 from turnwise.algorithms.settings import RunSettings
@@ -42,7 +42,7 @@ def plan_step(settings: RunSettings, pairings: Sequence[Pairing], step: int, att
             seatings[arm.name, seat, opponent] = seats
         seed = derive_seed(settings.seed, _TRAINING, step, group, *again)
         plans += [
-            Plan(
+            make_plan(
                 id=f"{name}-{group * size + member}",
                 env_id=arm.id,
                 env_kwargs=arm.kwargs,

@@ -26,7 +26,6 @@ class RecordError(ValueError):
     """A record was asked to hold what it must not hold."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message. `role` is one of `ROLES`."""
@@ -39,7 +38,6 @@ class Message:
             raise RecordError(f"a message needs a role out of {', '.join(ROLES)}: got {self.role!r}")
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What an agent is asked: one seat of one live game has to speak."""
@@ -63,7 +61,6 @@ class Request:
     """The actions that are legal now, where the agent is to be held to them (`agent.held_to_legal`)."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What an agent answers to one `Request`."""
@@ -82,7 +79,6 @@ class Reply:
     seconds: float | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One reply of one seat, with the tokens exactly as they were read and sampled."""
@@ -162,7 +158,6 @@ PER_TOKEN = ("train_logprobs", "token_entropy", "squared_probs", "reference_logp
 """Fields of a turn that have one entry per completion token, or are None."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """One play of one environment, from its start to its end."""
@@ -232,6 +227,9 @@ class Episode:
             raise RecordError(f"an episode is one JSON object: {error}") from None
         return episode_from_dict(raw)
 
+
+make_request, make_reply, make_turn, make_episode = quick(Request), quick(Reply), quick(Turn), quick(Episode)
+"""What calling the class does, for those who make many."""
 
 TURN_FIELDS = tuple(spec.name for spec in dataclasses.fields(Turn))
 EPISODE_FIELDS = tuple(spec.name for spec in dataclasses.fields(Episode))
