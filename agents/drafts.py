@@ -161,10 +161,10 @@ class Drafts:
 
     def interrupted(self, version: int) -> list[Asked]:
         """All requests, with what has been said; the weights were of this version."""
-        nothing = np.zeros(len(self), dtype=bool)
-        for one, reply in zip(
-            self.asked, self.completions(np.arange(len(self)), nothing) if len(self) else (), strict=True
-        ):
+        if not self.asked:
+            return []
+        replies = self.completions(np.arange(len(self)), np.zeros(len(self), dtype=bool))
+        for one, reply in zip(self.asked, replies, strict=True):
             one.versions = (*one.versions, (len(one.ids), version))
             one.ids, one.logprobs, one.entropy = reply.ids, reply.logprobs, reply.topk_entropy or ()
             one.context = one.ask.prompt + one.ids

@@ -84,6 +84,10 @@ class Pool:
         layers, heads, dim = self._sizes
         return 2 * layers * slots * heads * length * dim
 
+    def clear(self) -> None:
+        """Let go of all slots."""
+        self.cache = self._empty(0, 0, self.cache.dtype)
+
     def copy(self, sources: list[int], targets: list[int], length: int) -> None:
         """Slot `targets[i]` becomes slot `sources[i]`, its first tokens; no target is a source."""
         used = self.cache[:, :, :, :, :length]

@@ -207,17 +207,18 @@ class LocalEngine:
         self._plain = False
         self._parking.forget()
 
-    def release(self) -> None:
-        """Let the memory go that caches take; what comes next is read anew."""
+    def sleep(self) -> None:
+        """Let the memory go that caches take; what is asked next is read anew."""
         self._interrupt()
-        self._rows = None
+        if isinstance(self._rows, Rows):
+            self._rows.pool.clear()
 
     def close(self) -> None:
         """Let go of everything; the engine is of no more use. May be called twice."""
         self._drafts = Drafts(self.end_id, self.decode)
         self._waiting.clear()
         self._done.clear()
-        self.release()
+        self.sleep()
 
     # Working
 

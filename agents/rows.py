@@ -97,10 +97,10 @@ class Rows:
         own = self._own[list(rows)]
         caches = self.pool.take([*rows], int(own.max()))
         return [
-            Parked(
-                context[: int(self._shared[row] + self._own[row])], self._trunks[row], int(self._shared[row]), caches, i
+            Parked(context[: seen + own], self._trunks[row], seen, caches, place)
+            for place, (row, context, own, seen) in enumerate(
+                zip(rows, contexts, own.tolist(), self._shared[list(rows)].tolist(), strict=True)
             )
-            for i, (row, context) in enumerate(zip(rows, contexts, strict=True))
         ]
 
     def trunk(self, tokens: tuple[int, ...]) -> Trunk:

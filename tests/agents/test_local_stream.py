@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from turnwise.agents.decoder import Decoder
 from turnwise.agents.engine import Ask, Completion, StreamingEngine
 from turnwise.agents.local import LocalEngine
+from turnwise.agents.rows import Rows
 from turnwise.agents.sampling import Sampling, uniforms
 
 Forward = Callable[[Sequence[int]], torch.Tensor]
@@ -185,10 +186,10 @@ def test_withdrawn_requests_leave_nothing_behind(engine: Engines, forward: Forwa
         local._advance()
         local._advance()
     local.withdraw([*numbers[:5], 999])
-    assert isinstance(local._rows, object) and local._rows.count == 4  # type: ignore[union-attr]
+    assert isinstance(local._rows, Rows) and local._rows.count == 4
     for number, reply in drain(local).items():
         require_plain(asks[numbers.index(number)], reply, forward)
-    assert local._rows.count == 0  # type: ignore[union-attr]
+    assert local._rows.count == 0
     assert local.sampled == 9 * 2 + 4 * 4
 
 
@@ -282,8 +283,9 @@ def test_a_batch_beside_a_stream(engine: Engines, forward: Forward) -> None:
 def test_memory_is_given_back(engine: Engines) -> None:
     local = engine(end_id=-1)
     (first,) = local.generate([LONG], [1], Sampling(max_tokens=2))
-    local.release()
-    assert local._rows is None and local._parking.tokens == 0
+    local.sleep()
+    assert isinstance(local._rows, Rows)
+    assert local._rows.pool.slots == 0 and local._parking.tokens == 0
     assert local.generate([LONG], [1], Sampling(max_tokens=2)) == [first]
     local.close()
     local.close()
