@@ -75,9 +75,10 @@ class Batch:
 
 PER_TOKEN = ("advantages", "sampled_logprobs", "train_logprobs", "entropies", "values", "targets")
 """Fields that are [N, T] or None, padded with 0."""
-_OF_TURN = tuple(
-    (name, attrgetter(field))
-    for name, field in (("train_logprobs", "train_logprobs"), ("entropies", "token_entropy"), ("values", "token_values"))
+_OF_TURN = (
+    ("train_logprobs", attrgetter("train_logprobs")),
+    ("entropies", attrgetter("token_entropy")),
+    ("values", attrgetter("token_values")),
 )
 """Field of the batch, and what a turn has of it."""
 DEMONSTRATION = "demonstration"
