@@ -89,7 +89,7 @@ def measured(place: Place, ceilings: Ceilings, work: Work) -> Row:
         torch.cuda.empty_cache()
         return row | {"note": "does not fit"}
     except Exception as error:
-        if not work.what.startswith(PEERS):
+        if not work.what.startswith(TRIED):
             raise
         return row | {"note": f"failed: {str(error).strip().splitlines()[0][:150]}"}
     peak = place.peak()
@@ -134,7 +134,7 @@ def loss(place: Place, sizes: Sizes) -> Iterator[Work]:
 
         for config in CONFIGS:
             forward = partial(clipped, new.detach(), old, advantages, mask, bounds, config=config)
-            yield Work("loss", f"{config}, forwards: {count} tokens", forward, 20 * count, 23 * count)
+            yield Work("loss", f"{config}: forwards, {count} tokens", forward, 20 * count, 23 * count)
         plain = step(lambda: loss_reference(new, old, advantages, mask, bounds))
         yield Work("loss", f"torch: {count} tokens", plain, 20 * count, 35 * count)
 
@@ -186,7 +186,8 @@ def _stored(hidden: Tensor, weight: Tensor, tokens: Tensor) -> Tensor:
     return torch.log_softmax(logits, -1).gather(1, tokens[:, None])[:, 0]
 
 
-PEERS = ("trl", "Liger")
+TRIED = ("trl", "Liger", "(")
+"""How the names of work begin that may fail: that of peers, and of configurations in brackets."""
 
 
 def _other_heads(place: Place) -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
@@ -239,17 +240,31 @@ def tree(place: Place, sizes: Sizes) -> Iterator[Work]:
         ]
         flops, moved = 14 * asking * size * depth, dtype.itemsize * size * count * (5 * asking + 6 * asked)
         what = f"{members} rows of {shared} + {own}"
-        yield Work(
-            "tree",
-            what,
-            _attention_step(lambda q, k, v, t=layout: tree_attention(q, k, v, t.attention), columns),
-            flops,
-            moved,
-        )
+        step = _attention_step(lambda q, k, v, t=layout: tree_attention(q, k, v, t.attention), columns)
+        yield Work("tree", what, step, flops, moved)
+        for config in TREE_CONFIGS if place.cuda else ():
+            yield Work("tree", f"{config}: {what}", partial(_in_blocks, config, step), flops, moved)
         rows = [
             place.random(members, heads, length, size, dtype=dtype).requires_grad_() for heads in (asking, asked, asked)
         ]
         yield Work("tree", f"apart: {what}", _attention_step(_causal, rows), flops, moved)
+
+
+TREE_CONFIGS = ((64, 64, 4, 3), (128, 64, 8, 2), (64, 64, 8, 2))
+"""(queries, keys, warps, stages) that are tried beside the kernel's own."""
+
+
+def _in_blocks(config: tuple[int, int, int, int], step: Callable[[], Any]) -> Any:
+    """The step with other blocks than the kernel's own."""
+    from turnwise.kernels import tree_attention_triton
+
+    names = ("QUERIES", "KEYS", "num_warps", "num_stages")
+    own = tree_attention_triton._sizes
+    tree_attention_triton._sizes = lambda width, dtype: dict(zip(names, config, strict=True))
+    try:
+        return step()
+    finally:
+        tree_attention_triton._sizes = own
 
 
 def _causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -270,8 +285,24 @@ def rows_of(names: Sequence[str], place: Place, sizes: Sizes) -> Iterator[Row]:
     yield {"kernel": "ceiling", "what": f"{dtype} matmul {sizes.side}", "seconds": product, "rate": ceilings.flops}
     yield {"kernel": "ceiling", "what": "copy", "seconds": copy, "rate": ceilings.bytes}
     for name in names:
+        rows = []
         for work in KERNELS[name](place, sizes):
-            yield measured(place, ceilings, work)
+            rows.append(measured(place, ceilings, work))
+            yield rows[-1]
+        yield from winners(rows)
+
+
+def winners(rows: Sequence[Row]) -> Iterator[Row]:
+    """Of each piece of work that was tried in several configurations: which one was the fastest."""
+    tried: dict[str, list[Row]] = {}
+    for row in rows:
+        config, _, what = row["what"].rpartition(": ")
+        if "seconds" in row and (not config or config.startswith("(")):
+            tried.setdefault(what, []).append(row | {"config": config or "its own"})
+    for what, found in tried.items():
+        if len(found) > 1:
+            best = min(found, key=lambda row: row["seconds"])
+            yield best | {"what": f"fastest: {what}", "note": best["config"]}
 
 
 def main(arguments: Sequence[str]) -> int:

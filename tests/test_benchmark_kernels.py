@@ -40,6 +40,13 @@ def test_the_floor_is_the_slower_of_both() -> None:
     assert ceilings.floor(200.0, 50.0) == 5.0
 
 
+def test_the_fastest_configuration_is_told() -> None:
+    named = {"8 x 2": 3.0, "(64, 4): 8 x 2": 1.0, "(32, 4): 8 x 2": 2.0, "torch: 8 x 2": 0.5, "9 tokens": 1.0}
+    rows = [{"kernel": "scan", "what": what, "seconds": seconds} for what, seconds in named.items()]
+    (best,) = figures.winners([*rows, {"kernel": "scan", "what": "(1, 1): 8 x 2", "note": "failed: too large"}])
+    assert (best["what"], best["seconds"], best["note"]) == ("fastest: 8 x 2", 1.0, "(64, 4)")
+
+
 def test_a_peer_that_fails_is_a_row_and_ours_is_an_error() -> None:
     place = device.Place(cpu=True)
 

@@ -141,7 +141,7 @@ def kernels(place: Place, sizes: Sizes) -> Iterator[Row]:
     """Every kernel beside the plain way and the peers that are here; see benchmarks/kernel_figures.py."""
     for row in kernel_figures.rows_of(list(kernel_figures.KERNELS), place, sizes.kernels):
         rate = {"rate": row["share"], "note": "of the floor's speed"} if "share" in row else {}
-        yield {**row, "what": f"{row['kernel']}: {row['what']}", **rate}
+        yield {**rate, **row, "what": f"{row['kernel']}: {row['what']}"}
 
 
 def prompts_of(count: int, length: int, vocabulary: int) -> list[tuple[int, ...]]:
