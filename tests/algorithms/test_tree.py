@@ -89,7 +89,7 @@ KEPT = {
         "use_sliding_window": True,
         "max_window_layers": 1,
     },
-    ("Gemma2", "computes its attention with eager"): {"num_key_value_heads": 2, "head_dim": 8},
+    ("Gemma2", "Gemma2ForCausalLM"): {"num_key_value_heads": 2, "head_dim": 8},
     ("Mamba", "computes its attention with"): {"state_size": 4},
 }
 
