@@ -69,7 +69,7 @@ class Line(NamedTuple):
 
 def read_results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
     """What has been measured."""
-    names = ("race_trl", "turns", "shared_prefix", "time_to_quality", "profile_step")
+    names = ("race_trl", "turns", "decode", "shared_prefix", "time_to_quality", "profile_step", "kernels")
     paths = {name: folder / f"{name}.json" for name in names}
     return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
@@ -193,6 +193,34 @@ def turns(results: Results) -> Iterator[str]:
         yield pages.row(GAMES.get(row["game"], row["game"]), row["loop"], str(row["live"]), *costs, added)
 
 
+def decode(results: Results) -> Iterator[str]:
+    """Markdown: the local engine beside `generate` and an earlier state of itself."""
+    result = results.get("decode")
+    if result is None:
+        yield f"This is {NOT_YET}."
+        return
+    yield from _source(result)
+    yield from pages.head("workload", "engine", "sampled tokens", "CPU s", "tokens per CPU s", "gate, nats")
+    for row in result["rows"]:
+        gate = "" if row["gate"] is None else f"{row['gate']:.1e}"
+        rates = (f"{row['tokens']:,.0f}", f"{row['cpu_s']:.2f}", f"{row['tokens_per_cpu_s']:,.0f}")
+        yield pages.row(row["workload"], row["engine"], *rates, gate)
+
+
+def kernels(results: Results) -> Iterator[str]:
+    """Markdown: every kernel beside the plain way."""
+    result = results.get("kernels")
+    if result is None:
+        yield f"This is {NOT_YET}."
+        return
+    yield from _source(result)
+    yield from pages.head("kernel", "what", "ms", "floor, ms", "of the floor")
+    for row in result["rows"]:
+        if row.get("seconds") is not None and row.get("share") is not None:
+            times = (f"{1e3 * row['seconds']:,.3g}", f"{1e3 * row['floor_s']:,.3g}", f"{row['share']:.0%}")
+            yield pages.row(row["kernel"], row["what"], *times)
+
+
 def shared(results: Results) -> Iterator[str]:
     """Markdown: training on groups that begin alike."""
     result = results.get("shared_prefix")
@@ -234,8 +262,10 @@ PARTS: Mapping[str, Callable[[Results], Iterator[str]]] = {
     "summary": summary,
     "trl": trl,
     "turns": turns,
+    "decode": decode,
     "shared": shared,
     "step": step,
+    "kernels": kernels,
 }
 
 
