@@ -182,7 +182,8 @@ class LocalEngine:
             self._interrupt()
             rows = decoder if isinstance(decoder, str) else Rows(decoder, self.clock, self._buckets)
             self._rows, self._parameters = rows, [*self.model.parameters()]
-        now = (self.weight_version, sum(0 if p.is_inference() else p._version for p in self._parameters))
+        changes = sum(0 if weight.is_inference() else weight._version for weight in self._parameters)
+        now = (self.weight_version, changes, None if isinstance(rows, str) else rows.dtype)
         if now != self._weights:
             self._interrupt()
             self._date()

@@ -54,7 +54,7 @@ class Rows:
         rows = rows + self.count
         if self._static is not None:
             rows, length = self._static.room(rows, length)
-        moved = self.pool.reserve(rows, length, self.count, max(most, rows), self._dtype())
+        moved = self.pool.reserve(rows, length, self.count, max(most, rows), self.dtype)
         if moved and self._static is not None:
             self._static.forget()
         self.decoder.reach(self.pool.length)
@@ -65,7 +65,9 @@ class Rows:
                 for part in (self._own, self._shared, self._latest)
             )
 
-    def _dtype(self) -> torch.dtype:
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of keys and values: what products are rounded to."""
         kind = self._device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.decoder.embedding.dtype
 
@@ -106,7 +108,7 @@ class Rows:
     def trunk(self, tokens: tuple[int, ...]) -> Trunk:
         """Read the beginning of some contexts."""
         self.decoder.reach(len(tokens))
-        reading = Reading(self.decoder.scale, self._dtype())
+        reading = Reading(self.decoder.scale, self.dtype)
         ids = self._to(np.array(tokens, dtype=np.int64))
         positions = torch.arange(len(tokens), device=self._device)
         with self._clock.running():

@@ -103,7 +103,7 @@ class EngineSettings:
     threads: int | None = None
     """Threads of torch on a CPU; null: 1 below 20 million parameters, else one per core."""
     batch_tokens: int = 65_536
-    """Most prompt tokens, padding included and a shared prompt counted once per request, in one forward pass."""
+    """Most prompt tokens, padding included and a shared prompt counted once per request, that are cached at once."""
     concurrency: int = 1024
     """Most episodes alive at once."""
     vllm: VllmSettings = field(default_factory=VllmSettings)

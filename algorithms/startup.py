@@ -146,6 +146,13 @@ def _engine(settings: RunSettings, model: Any, tokenizer: Any, context: ChatCont
     return _local_engine(model, tokenizer, context, settings.engine.batch_tokens)
 
 
+def said_by(engine: Any) -> list[str]:
+    """What there is to say about how an engine computes."""
+    if not isinstance(engine, LocalEngine) or engine.forward_pass == "lean":
+        return []
+    return [f"the local engine samples in batches with the model's own modules, which is slower: {engine.forward_pass}"]
+
+
 def voice_of(policy: Policy, model: Any) -> LanguageAgent:
     """An agent that speaks as the policy does, with other weights, in this process."""
     engine = _local_engine(model, policy.tokenizer, policy.context, policy.batch_tokens)

@@ -18,7 +18,7 @@ from turnwise.algorithms.player import Cast, LocalPlayer
 from turnwise.algorithms.reporting.runlog import lock_run
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.startup import fresh_policy, precision, require_apis, saved_policy, say_nothing
+from turnwise.algorithms.startup import fresh_policy, precision, require_apis, said_by, saved_policy, say_nothing
 from turnwise.algorithms.stop import Stop, Stopped
 from turnwise.algorithms.summary import finish
 from turnwise.algorithms.world import ALONE, World
@@ -63,6 +63,8 @@ def train(
                 run.load(state)
                 say(f"going on after step {run.steps_done}")
             say(str(run.learner.layout))
+            for line in said_by(run.policy.engine):
+                say(line)
             run.cut_back()
             with quiet_collector():
                 run.go(observe)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from turnwise.agents.context import ChatContext, ContextSettings
-from turnwise.agents.engine import Completion
 from turnwise.agents.drawing import nucleus as _nucleus
+from turnwise.agents.engine import Completion
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
 from turnwise.agents.vllm.engine import VllmEngine
