@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -56,6 +57,12 @@ class Place:
         most = torch.cuda.max_memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         return most
+
+    def clear(self) -> None:
+        """Give back what nobody holds any more, cycles too."""
+        gc.collect()
+        if self.cuda:
+            torch.cuda.empty_cache()
 
     def random(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Of a fixed seed, spread 1."""

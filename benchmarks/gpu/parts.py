@@ -163,8 +163,8 @@ def decode(place: Place, sizes: Sizes) -> Iterator[Row]:
             place.peak()
             with computing_in(torch.bfloat16 if shared else torch.float32, place.device):
                 spent = place.seconds(lambda p=prompts, e=engine: e.generate(p, range(len(p)), sampling), 1)  # type: ignore[misc]
-            row = sampled(sizes, count, spent, read_s(place, sizes, count, model))
-            yield row | {"what": f"{row['what']}, weights in {str(weights)[6:]}"} | in_gb(peak=place.peak())
+            row = in_gb(peak=place.peak()) | sampled(sizes, count, spent, read_s(place, sizes, count, model))
+            yield row | {"what": f"{row['what']}, weights in {str(weights)[6:]}"}
         engine.close()
 
 
@@ -194,7 +194,7 @@ def generate(place: Place, sizes: Sizes) -> Iterator[Row]:
     place.peak()
     with torch.inference_mode():
         spent = place.seconds(lambda: model.generate(ids, attention_mask=torch.ones_like(ids), **limits), 1)
-    yield sampled(sizes, count, spent, read_s(place, sizes, count, model)) | in_gb(peak=place.peak())
+    yield in_gb(peak=place.peak()) | sampled(sizes, count, spent, read_s(place, sizes, count, model))
 
 
 def train(place: Place, sizes: Sizes) -> Iterator[Row]:
@@ -263,6 +263,7 @@ def distinct_tokens(batch: Batch) -> int:
 
 def learner_of(name: str, place: Place, checkpointing: bool, layout: str = "tree", **options: Any) -> Learner:
     """An update of a whole batch at once, unless `options` say otherwise."""
+    place.clear()
     options = {"micro_batch_tokens": 1 << 20} | options
     chosen = Optimisation(activation_checkpointing=checkpointing, layout=layout, **options)
     clock = ModelClock(place.device)
@@ -331,6 +332,7 @@ def planned(shape: ModelShape, algorithm: AlgorithmSettings, rows: int, length: 
 def sync(place: Place, sizes: Sizes) -> Iterator[Row]:
     """New weights into an engine: nothing for one that shares them, else a copy in bfloat16."""
     for name in dict.fromkeys((sizes.small, sizes.large)):
+        place.clear()
         model = model_of(name, place)
         engine = LocalEngine(model, end_id=-1, pad_id=0, decode=str)
         spent = place.seconds(lambda m=model, e=engine: e.load(m.named_parameters, 1))  # type: ignore[misc]
