@@ -183,7 +183,7 @@ class Optimisation:
     mean_decay: float = 0.0
     """Share of the running mean of the weights that an update keeps, in [0, 1); 0 keeps no mean."""
     old_logprobs: str = "sampler"
-    """Denominator of the ratio: the `sampler`'s log-probs, or the `trainer`'s, computed again before the update."""
+    """Denominator of the ratio: the `sampler`'s log-probs, or the `trainer`'s as the update begins."""
     optimiser: str = "adamw"
     """`adamw`, or `adamw8bit`: its moments in 2 bytes per weight instead of 8 (torchao)."""
     activation_checkpointing: bool = False

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 CHUNK_ENTRIES = 2**19
 """Logits that are worked on at a time, 2 MiB: they stay in a CPU's cache."""
-LEAST_ROWS = {"cpu": 64, "cuda": 512}
+LEAST_ROWS = {"cpu": 64, "cuda": 256}
 """Tokens of a chunk at any vocabulary: with fewer, reading the head's weights takes longer than the products."""
 KEPT_ENTRIES = 2**24
 """Up to so many probabilities, 64 MiB, the backward pass finds instead of computing them again."""
