@@ -13,6 +13,7 @@ import numpy as np
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.owed import Owed
 from turnwise.agents.plan import Plan, in_text, plans
+from turnwise.agents.sampling import derive_seeds
 from turnwise.agents.table import Agent, Table
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
 from turnwise.envs.referee import Outcome, Referee
@@ -238,8 +239,9 @@ class Rollout:
         for tables in asked.values():
             agent = tables[0].agent
             held = bool(getattr(agent, "held_to_legal", False))
-            for table in tables:
-                table.ask(held)
+            seeds = derive_seeds(*zip(*[table.chance for table in tables], strict=True))
+            for table, seed in zip(tables, seeds, strict=True):
+                table.ask(seed, held)
             stream = getattr(agent, "stream", None)
             if stream is not None:
                 self._owed.ask(stream, tables)

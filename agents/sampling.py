@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FEWEST = 8
+"""Seeds for which arrays are worth the while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +70,27 @@ def derive_seed(*parts: int) -> int:
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
         z ^= z >> 31
     return z >> 1
+
+
+def derive_seeds(*parts: int | Sequence[int]) -> list[int]:
+    """`derive_seed` of many sequences of parts at once: a part is one number for all of them, or one for each."""
+    columns = [part for part in parts if not isinstance(part, int)]
+    count = len(columns[0])
+    if count < _FEWEST:
+        rows = [[part] * count if isinstance(part, int) else part for part in parts]
+        return [derive_seed(*row) for row in zip(*rows, strict=True)]
+    state = np.zeros(count, dtype=np.uint64)
+    for part in parts:
+        state = mix(state ^ _words(part), 0)
+    found: list[int] = (state >> np.uint64(1)).tolist()
+    return found
+
+
+def _words(part: int | Sequence[int]) -> NDArray[np.uint64] | np.uint64:
+    """The lowest 64 bits of each number."""
+    if isinstance(part, int):
+        return np.uint64(part & 0xFFFFFFFFFFFFFFFF)
+    try:
+        return np.array(part, dtype=np.uint64)
+    except OverflowError:
+        return np.array([number & 0xFFFFFFFFFFFFFFFF for number in part], dtype=np.uint64)

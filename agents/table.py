@@ -14,7 +14,6 @@ from turnwise.agents.draft import Draft, join, versions
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.plan import Plan
 from turnwise.agents.replay import Replayed, did_not_follow, play_again
-from turnwise.agents.sampling import derive_seed
 from turnwise.envs.core import EnvFailure
 from turnwise.envs.history import played_game
 from turnwise.envs.parsing import write_action
@@ -252,8 +251,16 @@ class Table:
         self.legal = referee.game.legal()
         return True
 
-    def ask(self, held_to_legal: bool) -> None:
-        """Make the request of the seat that has just heard. held_to_legal: it is to say which actions are legal."""
+    @property
+    def chance(self) -> tuple[int, int, int]:
+        """What the seed of the next reply is derived from."""
+        return self.plan.seed, self.plan.stream, len(self.drafts)
+
+    def ask(self, seed: int, held_to_legal: bool) -> None:
+        """Make the request of the seat that has just heard.
+
+        seed: derived from `chance`. held_to_legal: the request is to say which actions are legal.
+        """
         plan, seat, allowed = self.plan, self.referee.seat, None
         assert seat is not None  # it has just heard
         if held_to_legal and self.legal is not None:
@@ -261,7 +268,7 @@ class Table:
         self.request = make_request(
             seat=seat,
             messages=self.talks[seat],
-            seed=derive_seed(plan.seed, plan.stream, len(self.drafts)),
+            seed=seed,
             prompt_ids=self.prompt or (),
             game=self.game,
             session=f"{plan.id}:{seat}",

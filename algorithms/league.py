@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from turnwise.agents.plan import Plan, make_plan
-from turnwise.agents.sampling import derive_seed
+from turnwise.agents.sampling import derive_seeds
 from turnwise.algorithms.games import Arm
 from turnwise.algorithms.settings import RunSettings
 
@@ -35,12 +35,12 @@ def plan_step(settings: RunSettings, pairings: Sequence[Pairing], step: int, att
     name = f"{step}.{attempt}" if attempt else str(step)
     plans = []
     seatings: dict[tuple[str, str | None, str], dict[str, str]] = {}
-    for group, (arm, seat, opponent) in enumerate(pairings):
+    seeds = derive_seeds(settings.seed, _TRAINING, step, range(len(pairings)), *again)
+    for group, ((arm, seat, opponent), seed) in enumerate(zip(pairings, seeds, strict=True)):
         seats = seatings.get((arm.name, seat, opponent))
         if seats is None:
             seats = {held: LEARNER if seat in (None, held) else opponent for held in arm.seats}
             seatings[arm.name, seat, opponent] = seats
-        seed = derive_seed(settings.seed, _TRAINING, step, group, *again)
         plans += [
             make_plan(
                 id=f"{name}-{group * size + member}",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.agents.sampling import Sampling, derive_seed, mix, skip, uniforms
+from turnwise.agents.sampling import Sampling, derive_seed, derive_seeds, mix, skip, uniforms
 
 seeds = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=8)
 
@@ -74,3 +74,16 @@ def test_a_stream_goes_on_after_some_draws(seeds: list[int], draws: int, positio
     row = np.array(seeds, dtype=np.uint64)
     later = skip(row, np.full(len(seeds), draws, dtype=np.uint64))
     assert uniforms(later, position).tolist() == uniforms(row, draws + position).tolist()
+
+
+@given(st.lists(st.tuples(*[st.integers(-3, 2**70)] * 2), min_size=1, max_size=20), st.integers(-3, 2**70))
+def test_many_seeds_are_derived_as_one_by_one(rows: list[tuple[int, int]], shared: int) -> None:
+    firsts, lasts = zip(*rows, strict=True)
+    wanted = [derive_seed(first, shared, last) for first, last in rows]
+    assert derive_seeds(firsts, shared, lasts) == wanted
+    assert all(type(seed) is int for seed in derive_seeds(firsts, shared, lasts))
+
+
+def test_many_seeds_of_a_range() -> None:
+    assert derive_seeds(7, range(10)) == [derive_seed(7, number) for number in range(10)]
+    assert derive_seeds(7, range(0)) == []
