@@ -1,7 +1,7 @@
 """Processor time until the default run's policy is good: of this checkout beside another one, one run after the other.
 
-    git worktree add /tmp/first 4f57b7e
-    python benchmarks/time_to_quality.py --other /tmp/first --json benchmarks/results/time_to_quality.json
+    git worktree add /tmp/4f57b7e 4f57b7e
+    python benchmarks/time_to_quality.py --other /tmp/4f57b7e --json benchmarks/results/time_to_quality.json
 
 Each run is a process of its own with one thread: `turnwise train` with its defaults, until the first evaluation at or
 under `--bar`. Evaluations come every `--every` steps on both sides and count; so do the making of the model and its
@@ -26,6 +26,7 @@ from typing import Any
 from common import print_table, save_result
 
 HERE = Path(__file__).resolve().parents[1]
+OURS = "this checkout"
 COLUMNS = ("checkout", "seed", "reached", "step", "games", "cpu_s", "setup_cpu_s", "nash_conv", "final")
 
 
@@ -52,11 +53,9 @@ def main(arguments: Sequence[str]) -> None:
         for checkout in filter(None, (given.other, HERE)):
             rows.append(run(checkout, seed, given))
             print_table(rows[-1:], COLUMNS)
-    medians = {
-        str(checkout): statistics.median(row["cpu_s"] for row in rows if row["checkout"] == str(checkout))
-        for checkout in filter(None, (given.other, HERE))
-    }
-    share = medians[str(HERE)] / medians[str(given.other)] if given.other else None
+    names = dict.fromkeys(row["checkout"] for row in rows)
+    medians = {name: statistics.median(row["cpu_s"] for row in rows if row["checkout"] == name) for name in names}
+    share = medians[OURS] / medians[given.other.name] if given.other else None
     print(json.dumps({"median_cpu_s": medians, "share": share}))
     if given.json:
         notes = {"bar": given.bar, "every": given.every, "median_cpu_s": medians, "share": share}
@@ -75,7 +74,7 @@ def run(checkout: Path, seed: int, given: argparse.Namespace) -> dict[str, Any]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    return {"checkout": str(checkout), "seed": seed, **json.loads(found.stdout.splitlines()[-1])}
+    return {"checkout": OURS if ours else checkout.name, "seed": seed, **json.loads(found.stdout.splitlines()[-1])}
 
 
 def one(bar: float, full: bool, words: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +84,8 @@ def one(bar: float, full: bool, words: Sequence[str]) -> dict[str, Any]:
     from turnwise.algorithms.trainer import train
 
     settings = run_settings(compose(list(words)))
-    found: dict[str, Any] = {"reached": False, "final": None}
+    found: dict[str, Any] = {"reached": False, "final": None, "curve": []}
+    """curve: [step, processor seconds, NashConv of the running mean, and of the last weights] of every evaluation."""
 
     def observe(record: dict[str, Any]) -> None:
         measure = record.get("eval", {}).get("nash_conv")
@@ -93,7 +93,8 @@ def one(bar: float, full: bool, words: Sequence[str]) -> dict[str, Any]:
             return
         found["final"] = measure
         found.setdefault("setup_cpu_s", time.process_time())
-        found.setdefault("evals", []).append((record["step"], round(time.process_time(), 2), round(measure, 4)))
+        last = record["eval"].get("nash_conv_last", measure)
+        found["curve"].append([record["step"], round(time.process_time(), 2), round(measure, 4), round(last, 4)])
         if measure <= bar and not found["reached"]:
             found.update(reached=True, step=record["step"], games=record["games"], nash_conv=measure)
             found["cpu_s"] = time.process_time()
