@@ -72,7 +72,7 @@ def padded(rows: Sequence[Sequence[float]]) -> tuple[Floats, npt.NDArray[np.bool
     lengths = np.array([len(row) for row in rows], dtype=np.intp)
     mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
     table = np.zeros(mask.shape)
-    table[mask] = np.fromiter(end_to_end.from_iterable(rows), np.float64, int(lengths.sum()))
+    table[mask] = np.array(list(end_to_end.from_iterable(rows)), dtype=np.float64)
     return table, mask
 
 

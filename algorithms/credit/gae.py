@@ -12,10 +12,10 @@ import numpy.typing as npt
 from turnwise.algorithms.checks import require_between, require_choice
 from turnwise.algorithms.credit.annotations import end_value
 from turnwise.algorithms.credit.chains import PER, Chain, chains, padded, put, untrained
-from turnwise.algorithms.credit.episodes import CreditResult, TurnCredit
+from turnwise.algorithms.credit.episodes import CreditResult
 from turnwise.algorithms.credit.groups import Floats
 from turnwise.algorithms.credit.returns import discounted_sums
-from turnwise.algorithms.credit.whiten import flat, whiten_credit
+from turnwise.algorithms.credit.whiten import whiten
 from turnwise.records import Episode
 
 
@@ -116,17 +116,22 @@ def credit(
     values, _ = padded([chain.column("value" if settings.per == "turn" else "token_values") for chain in rows])
     ends = np.array([_value_at_end(chain) if settings.bootstrap_truncated else 0.0 for chain in rows])
     found = gae_rows(rewards, values, mask, gamma=settings.gamma, lam=settings.lam, bootstrap=ends)
-    for chain, row, goal in zip(rows, found.tolist(), (found + values).tolist(), strict=True):
+    goals = found + values
+    metrics = explained_variance(found[mask], goals[mask])
+    if settings.whiten:
+        found[mask] = whiten(found[mask])
+    for chain, row, goal in zip(rows, found.tolist(), goals.tolist(), strict=True):
         put(advantages, chain, row)
         put(targets, chain, goal)
-    metrics = explained_variance(advantages, targets)
-    return CreditResult(whiten_credit(advantages) if settings.whiten else advantages, {}, targets, metrics)
+    return CreditResult(advantages, {}, targets, metrics)
 
 
-def explained_variance(advantages: TurnCredit, targets: TurnCredit) -> dict[str, float]:
-    """How well the critic foresaw its targets: 1 is perfectly, 0 no better than a constant. {} without any spread."""
-    missed, wanted = flat(advantages), flat(targets)
-    spread = float(np.var(wanted)) if wanted.size else 0.0
+def explained_variance(missed: Floats, targets: Floats) -> dict[str, float]:
+    """How well the critic foresaw its targets: 1 is perfectly, 0 no better than a constant. {} without any spread.
+
+    missed: [N] what the targets [N] lie above its predictions, the advantages.
+    """
+    spread = float(np.var(targets)) if targets.size else 0.0
     return {"explained_variance": 1.0 - float(np.var(missed)) / spread} if spread > 0.0 else {}
 
 

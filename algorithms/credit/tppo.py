@@ -15,7 +15,7 @@ from turnwise.algorithms.credit.episodes import CreditResult
 from turnwise.algorithms.credit.gae import gae, gae_rows
 from turnwise.algorithms.credit.groups import Floats
 from turnwise.algorithms.credit.returns import discounted_sums
-from turnwise.algorithms.credit.whiten import whiten_credit
+from turnwise.algorithms.credit.whiten import whiten
 from turnwise.records import Episode
 
 BOOTSTRAPS = ("last_value", "end_value")
@@ -79,11 +79,13 @@ def credit(
     ends = np.array([_after(chain, column, settings) for chain, column in zip(rows, columns, strict=True)])
     found = gae_rows(rewards, padded(columns)[0], mask, gamma=settings.gamma, lam=settings.lam, bootstrap=ends)
     to_go = discounted_sums(rewards, settings.gamma)
+    if settings.whiten:
+        found[mask] = whiten(found[mask])
     for chain, row, goal in zip(rows, found.tolist(), to_go.tolist(), strict=True):
         put(advantages, chain, row)
         if is_whole(chain.episode):
             put(targets, chain, goal)
-    return CreditResult(whiten_credit(advantages) if settings.whiten else advantages, {}, targets)
+    return CreditResult(advantages, {}, targets)
 
 
 def _after(chain: Chain, values: Sequence[float], settings: TPPOSettings) -> float:
