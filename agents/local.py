@@ -115,19 +115,27 @@ class LocalEngine:
         return numbers
 
     def receive(self, timeout_s: float) -> list[tuple[int, Completion | AgentFailure]]:
-        """Get on with the work; (number, reply) of every request that is done by now, [] after `timeout_s`.
+        """Get on with the work; (number, reply) of the requests that are done by now, [] after `timeout_s`.
 
-        Raises ValueError where the model's log-probs are NaN.
+        Replies are handed out once one of eight requests is done, whatever the time, so that the batches, and with
+        them the last bits, do not depend on how fast the machine is. Raises ValueError where log-probs are NaN.
         """
         deadline = time.monotonic() + timeout_s
         left = True
         self._prepared()
         with torch.inference_mode():
-            while left and self._open and len(self._done) * _SHARE <= self._open + len(self._done):
+            while left and self._open and not self._enough:
                 self._advance()
                 left = time.monotonic() < deadline
+        if self._open and not self._enough:
+            return []
         done, self._done = self._done, {}
         return [*done.items()]
+
+    @property
+    def _enough(self) -> bool:
+        """Whether so much is done that it is handed out."""
+        return len(self._done) * _SHARE > self._open + len(self._done)
 
     @property
     def _open(self) -> int:
