@@ -58,6 +58,11 @@ CASES: dict[str, dict[str, Any]] = {
         "magnet": PULL,
         "lora": LoraSettings(rank=4),
     },
+    "an adapter beside the head": {
+        "optimisation": Optimisation(**TRAINER, micro_batch_tokens=24),
+        "magnet": PULL,
+        "lora": LoraSettings(rank=4, targets="q_proj,lm_head"),
+    },
 }
 
 
