@@ -91,11 +91,11 @@ class Decoder:
         logits: Tensor = _linear(self._head)(self._norm(x))
         return logits
 
-    def reach(self, positions: int) -> None:
-        """Have the rotary tables at hand for so many positions."""
+    def reach(self, positions: int) -> bool:
+        """Have the rotary tables at hand for so many positions; returns whether they lie somewhere else now."""
         device = self.embedding.device
         if len(self._cos) >= positions and self._cos.device == device:
-            return
+            return False
         size = max(1024, 1 << (positions - 1).bit_length())
         with torch.autocast(device.type, enabled=False):
             numbers = torch.arange(size, device=device)[None]
@@ -103,6 +103,7 @@ class Decoder:
         half = self.head_dim // 2
         signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
         self._cos, self._sin = cos[0, :, None], signed[0, :, None]
+        return True
 
 
 class _Layer:

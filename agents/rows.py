@@ -55,9 +55,9 @@ class Rows:
         if self._static is not None:
             rows, length = self._static.room(rows, length)
         moved = self.pool.reserve(rows, length, self.count, max(most, rows), self.dtype)
-        if moved and self._static is not None:
-            self._static.forget()
-        self.decoder.reach(self.pool.length)
+        if moved:
+            self.forget()
+        self._reach(self.pool.length)
         if len(self._own) < self.pool.slots:
             missing = self.pool.slots - len(self._own)
             self._own, self._shared, self._latest = (
@@ -89,7 +89,7 @@ class Rows:
             self.pool.put(slots, cache, places, max(parked.own for _, parked in members))
         self.count += len(contexts)
         self._changed = True
-        self.decoder.reach(max(len(context) for context, *_ in contexts) + self.pool.length)
+        self._reach(max(len(context) for context, *_ in contexts) + self.pool.length)
         return [*range(first, self.count)]
 
     def park(self, rows: Sequence[int], contexts: Sequence[tuple[int, ...]]) -> list[Parked]:
@@ -107,7 +107,7 @@ class Rows:
 
     def trunk(self, tokens: tuple[int, ...]) -> Trunk:
         """Read the beginning of some contexts."""
-        self.decoder.reach(len(tokens))
+        self._reach(len(tokens))
         reading = Reading(self.decoder.scale, self.dtype)
         ids = self._to(np.array(tokens, dtype=np.int64))
         positions = torch.arange(len(tokens), device=self._device)
@@ -131,8 +131,12 @@ class Rows:
             }
         return moved
 
+    def _reach(self, positions: int) -> None:
+        if self.decoder.reach(positions):
+            self.forget()
+
     def forget(self) -> None:
-        """The weights may lie somewhere else now."""
+        """What recorded passes read may lie somewhere else now."""
         if self._static is not None:
             self._static.forget()
 
