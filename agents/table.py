@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from turnwise.agents.rollout import Rollout
 
-message = lru_cache(maxsize=8_192)(Message)
+message = lru_cache(maxsize=1_024)(Message)
 """Of equal texts one record: a small game says the same things over and over."""
 
 

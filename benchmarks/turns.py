@@ -56,6 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--games", type=int, default=1000, help="games on one set of objects")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--warmup", type=int, default=5000, help="games before a game alone is measured")
     parser.add_argument("--games-with-one", type=int, default=4 * BLOCK, help="games of one environment of TextArena")
     parser.add_argument("--verifiers", type=Path, help="an interpreter that has verifiers and aiohttp")
     parser.add_argument("--kuhn", type=Path, help="environments/kuhn_poker of verifiers")
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     rows = [ours(game, loop, live, given.games, given.repeats) for game in GAMES for loop in AGENTS for live in LIVE]
     for game in GAMES:
-        rows += games_alone(game, given.games, given.repeats, given.games_with_one)
+        rows += games_alone(game, given)
     notes: dict[str, Any] = {"goal": GOAL, "repeats": given.repeats}
     if given.verifiers:
         rows.append(measured_verifiers(given.verifiers, given.kuhn))
@@ -157,9 +158,11 @@ def train_us(agent: Any, game: str) -> float:
     return 1e6 * (time.process_time() - started) / sum(len(episode.turns) for episode in episodes)
 
 
-def alone(game: str, loop: str, player: Player, games: int, repeats: int) -> dict[str, Any]:
+def alone(game: str, loop: str, player: Player, given: argparse.Namespace) -> dict[str, Any]:
     """The row of a game that is played without records. player: it is closed afterwards."""
-    runs = [played(player, games) for _ in range(repeats + 1)][1:]
+    games = given.games
+    played(player, given.warmup)
+    runs = [played(player, games) for _ in range(given.repeats)]
     player.close()
     figures = of_blocks([costs for costs, _ in runs])
     turns = statistics.fmean(turns for _, turns in runs)
@@ -187,16 +190,16 @@ def played(player: Player, games: int) -> tuple[list[float], int]:
     return costs, total
 
 
-def games_alone(game: str, games: int, repeats: int, with_one: int) -> list[dict[str, Any]]:
+def games_alone(game: str, given: argparse.Namespace) -> list[dict[str, Any]]:
     """Our views, and TextArena: with its default wrappers an environment a game, as it is meant to be used, or one for
     all games, which keeps what it has read."""
     peer = next(peer for peer in PEERS if peer.package == "textarena" and peer.game == GAMES[game])
-    rows = [alone(game, f"turnwise, {name}", view(Case(game, name)), games, repeats) for name, view in VIEWS.items()]
-    fresh = textarena_player(peer, fresh=True)
-    rows.append(alone(game, "textarena, an environment a game", fresh, games, repeats))
+    rows = [alone(game, f"turnwise, {name}", view(Case(game, name)), given) for name, view in VIEWS.items()]
+    rows.append(alone(game, "textarena, an environment a game", textarena_player(peer, fresh=True), given))
     for row in rows:
         row["ratio"] = row["turns_per_s"] / rows[-1]["turns_per_s"]
     kept = textarena_player(peer, fresh=False, wrapped=True)
+    with_one = given.games_with_one
     costs, turns = played(kept, with_one)
     one = {"game": game, "loop": "textarena, one environment", "live": 1, "games": with_one}
     return [*rows, one | of_blocks([costs]) | {"turns_per_game": turns / with_one}]

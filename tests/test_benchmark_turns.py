@@ -22,6 +22,8 @@ def test_every_loop_has_a_row_whose_games_are_whole(tmp_path: Path) -> None:
         "100",
         "--repeats",
         "1",
+        "--warmup",
+        "100",
         "--games-with-one",
         "100",
         "--json",
