@@ -38,14 +38,14 @@ NOTES = {
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", default="512,1024", help="tokens of the prompt")
+    parser.add_argument("--prompts", default="512", help="tokens of the prompt")
     parser.add_argument("--groups", default="8,16", help="rows that share it")
     parser.add_argument("--turns", type=int, default=4, help="turns of a row; the first half of them is shared")
     parser.add_argument(
         "--turn-tokens", type=int, default=150, help="tokens of a turn on average, a third of them sampled"
     )
-    parser.add_argument("--hidden", type=int, default=256, help="width of the model")
-    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--hidden", type=int, default=192, help="width of the model")
+    parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the result here")
     given = parser.parse_args(arguments)
