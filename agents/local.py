@@ -49,9 +49,10 @@ class LocalEngine:
         shares_model: bool = True,
         buckets: bool | None = None,
     ) -> None:
-        """`batch_tokens`: most prompt tokens, padding included, that are cached at once, parked ones among them.
+        """`batch_tokens`: most prompt tokens, padding included, that are cached at once.
 
-        It bounds the cache as rows part, so a prompt counts once for every request that holds it; others wait.
+        It bounds the cache as rows part, so a prompt counts once for every request that holds it; others wait. What is
+        left of it is for parked conversations, which may take half as many tokens in any case.
         shares_model: the trainer updates this very model; False: it is a copy, which new weights are loaded into.
         buckets: forward passes over one token a row have a few fixed shapes, on CUDA as graphs; None: on CUDA.
         """
@@ -325,7 +326,8 @@ class LocalEngine:
                 break
             longest = longer
             admitted.append(self._waiting.popleft())
-        self._parking.shrink(self.batch_tokens - (len(self._drafts) + len(admitted)) * longest)
+        live = (len(self._drafts) + len(admitted)) * longest
+        self._parking.shrink(max(self.batch_tokens - live, self.batch_tokens // 2))
         return admitted
 
     def _trunks(

@@ -246,7 +246,9 @@ def _local(settings: RunSettings, shape: ModelShape, bf16: bool) -> Iterator[Par
     if settings.algorithm.explore == "independent":
         requests = min(requests, settings.games_per_step)
     prompts = min(settings.engine.batch_tokens, requests * (settings.agent.context.max_context - reply))
-    tokens = prompts + requests * reply
+    parked = settings.engine.batch_tokens // 2  # of conversations that wait; none of them is live as well
+    cached = min(settings.engine.batch_tokens + parked, requests * (settings.agent.context.max_context - reply))
+    tokens = cached + requests * reply
     one_layer = 4 * (2 * shape.key + 2 * shape.query)
     yield Part("cache", tokens * (shape.cache_bytes(bf16) + one_layer), "rollout", most=True)
     passing = prompts * 4 * (3 * shape.intermediate + 2 * shape.hidden)
