@@ -1,8 +1,9 @@
 """Triton kernels of `tree_attention.tree_attention`: forward and backward, blocks of keys that nobody sees left out.
 
-Scores are in units of ln 2. A block of queries goes over the blocks of keys up to its own, and skips one whose largest
-`end` lies at or before its first query; a block of keys goes over the queries up to that largest `end`. Every program
-adds up what it stores by itself, in one order: no atomics.
+Scores are in units of ln 2. A block of queries goes over a list of blocks of keys: those up to its own whose largest
+`end` lies behind its first query (a list, since a condition inside the loop would keep it from loading ahead). A block
+of keys goes over the queries up to that largest `end`. Every program adds up what it stores by itself, in one order: no
+atomics.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _seen(queries, keys, end, tokens):
 
 @triton.jit
 def _forward(
-    query, key, value, out, logsum, end, last, tokens, scale,
+    query, key, value, out, logsum, end, counts, read, most_blocks, tokens, scale,
     query_head, query_token, key_head, key_token, value_head, value_token, out_head, out_token,
     GROUP: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
     PRECISION: tl.constexpr, WIDE: tl.constexpr,
@@ -57,20 +58,20 @@ def _forward(
     most = tl.full((QUERIES,), -float("inf"), tl.float32)
     total = tl.zeros((QUERIES,), tl.float32)
     found = tl.zeros((QUERIES, WIDTH), tl.float32)
-    for block in range(tl.cdiv(tl.minimum(first + QUERIES, tokens), KEYS)):
-        if tl.load(last + block) > first:
-            keys = block * KEYS + tl.arange(0, KEYS)
-            tile = _tile(key, keys, key_token, tokens, D, WIDTH, WIDE)
-            scores = tl.dot(asked, tl.trans(tile), input_precision=PRECISION) * scale
-            scores = tl.where(_seen(queries, keys, end, tokens), scores, -float("inf"))
-            higher = tl.maximum(most, tl.max(scores, 1))
-            base = tl.where(higher == -float("inf"), 0.0, higher)
-            shares = tl.exp2(scores - base[:, None])
-            kept = tl.exp2(most - base)
-            tile = _tile(value, keys, value_token, tokens, D, WIDTH, WIDE)
-            found = found * kept[:, None] + tl.dot(shares.to(tile.dtype), tile, input_precision=PRECISION)
-            total = total * kept + tl.sum(shares, 1)
-            most = higher
+    for step in range(tl.load(counts + tl.program_id(0))):
+        block = tl.load(read + tl.program_id(0) * most_blocks + step)
+        keys = block * KEYS + tl.arange(0, KEYS)
+        tile = _tile(key, keys, key_token, tokens, D, WIDTH, WIDE)
+        scores = tl.dot(asked, tl.trans(tile), input_precision=PRECISION) * scale
+        scores = tl.where(_seen(queries, keys, end, tokens), scores, -float("inf"))
+        higher = tl.maximum(most, tl.max(scores, 1))
+        base = tl.where(higher == -float("inf"), 0.0, higher)
+        shares = tl.exp2(scores - base[:, None])
+        kept = tl.exp2(most - base)
+        tile = _tile(value, keys, value_token, tokens, D, WIDTH, WIDE)
+        found = found * kept[:, None] + tl.dot(shares.to(tile.dtype), tile, input_precision=PRECISION)
+        total = total * kept + tl.sum(shares, 1)
+        most = higher
     total = tl.where(queries < tokens, total, 1.0)
     _put(out + head * out_head, found / total[:, None], queries, out_token, tokens, D, WIDTH)
     tl.store(logsum + head * tokens + queries, most + tl.log2(total), mask=queries < tokens)
@@ -78,7 +79,7 @@ def _forward(
 
 @triton.jit
 def _backward_queries(
-    query, key, value, given, logsum, delta, end, last, grad_query, tokens, scale, plain_scale,
+    query, key, value, given, logsum, delta, end, counts, read, most_blocks, grad_query, tokens, scale, plain_scale,
     query_head, query_token, key_head, key_token, value_head, value_token, given_head, given_token,
     grad_head, grad_token,
     GROUP: tl.constexpr, D: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
@@ -94,17 +95,17 @@ def _backward_queries(
     sums = tl.load(logsum + head * tokens + queries, mask=queries < tokens, other=0.0)
     means = tl.load(delta + head * tokens + queries, mask=queries < tokens, other=0.0)
     found = tl.zeros((QUERIES, WIDTH), tl.float32)
-    for block in range(tl.cdiv(tl.minimum(first + QUERIES, tokens), KEYS)):
-        if tl.load(last + block) > first:
-            keys = block * KEYS + tl.arange(0, KEYS)
-            tile = _tile(key, keys, key_token, tokens, D, WIDTH, WIDE)
-            scores = tl.dot(asked, tl.trans(tile), input_precision=PRECISION) * scale
-            seen = _seen(queries, keys, end, tokens)
-            shares = tl.where(seen, tl.exp2(tl.where(seen, scores, 0.0) - sums[:, None]), 0.0)
-            values = _tile(value, keys, value_token, tokens, D, WIDTH, WIDE)
-            slopes = tl.dot(upstream, tl.trans(values), input_precision=PRECISION)
-            slopes = (shares * (slopes - means[:, None]) * plain_scale).to(tile.dtype)
-            found += tl.dot(slopes, tile, input_precision=PRECISION)
+    for step in range(tl.load(counts + tl.program_id(0))):
+        block = tl.load(read + tl.program_id(0) * most_blocks + step)
+        keys = block * KEYS + tl.arange(0, KEYS)
+        tile = _tile(key, keys, key_token, tokens, D, WIDTH, WIDE)
+        scores = tl.dot(asked, tl.trans(tile), input_precision=PRECISION) * scale
+        seen = _seen(queries, keys, end, tokens)
+        shares = tl.where(seen, tl.exp2(tl.where(seen, scores, 0.0) - sums[:, None]), 0.0)
+        values = _tile(value, keys, value_token, tokens, D, WIDTH, WIDE)
+        slopes = tl.dot(upstream, tl.trans(values), input_precision=PRECISION)
+        slopes = (shares * (slopes - means[:, None]) * plain_scale).to(tile.dtype)
+        found += tl.dot(slopes, tile, input_precision=PRECISION)
     _put(grad_query + head * grad_head, found, queries, grad_token, tokens, D, WIDTH)
 
 
@@ -149,6 +150,19 @@ def _sizes(width: int, dtype: torch.dtype) -> dict[str, int]:
     return {"QUERIES": tokens, "KEYS": tokens, "num_warps": 4, "num_stages": 2}
 
 
+def _lists(last: Tensor, tokens: int, sizes: dict[str, int]) -> tuple[Tensor, Tensor]:
+    """(counts [Q], blocks [Q, K + 1]) int32: how many blocks of keys each block of queries reads, and which.
+
+    last: [K]: the largest `end` of each block of keys.
+    """
+    first = torch.arange(0, tokens, sizes["QUERIES"], device=last.device)[:, None]
+    keys = torch.arange(len(last), device=last.device)
+    read = (last > first) & (keys * sizes["KEYS"] < first + sizes["QUERIES"])
+    place = torch.where(read, read.cumsum(1) - 1, len(last))  # what is not read goes into one column more
+    found = torch.zeros(len(first), len(last) + 1, dtype=torch.int32, device=last.device)
+    return read.sum(1, dtype=torch.int32), found.scatter_(1, place, keys.to(torch.int32).expand_as(read))
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -170,28 +184,34 @@ class _Attention(torch.autograd.Function):
         logsum = torch.empty(heads, tokens, dtype=torch.float32, device=query.device)
         strides = [part.stride(axis) for part in (query, key, value, out) for axis in (1, 2)]
         grid = (triton.cdiv(tokens, sizes["QUERIES"]), heads)
-        _forward[grid](query, key, value, out, logsum, end, last, tokens, scale * _LOG2E, *strides, **fixed)
-        ctx.save_for_backward(query, key, value, out, logsum, end, last)
+        lists = _lists(last, tokens, sizes)
+        read = (query, key, value, out, logsum, end, *lists, blocks + 1)
+        _forward[grid](*read, tokens, scale * _LOG2E, *strides, **fixed)
+        ctx.save_for_backward(query, key, value, out, logsum, end, last, *lists)
         ctx.scale, ctx.fixed = scale, fixed
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, out, logsum, end, last = ctx.saved_tensors
+        query, key, value, out, logsum, end, last, *lists = ctx.saved_tensors
         fixed, tokens = ctx.fixed, query.shape[2]
         given = given if given.stride(-1) == 1 else given.contiguous()
         delta = (out[0].float() * given[0].float()).sum(-1).contiguous()
         of_query, of_key, of_value = (
             torch.empty_like(part.transpose(1, 2).contiguous()) for part in (query, key, value)
         )
-        read = (query, key, value, given, logsum, delta, end, last)
+        read = (query, key, value, given, logsum, delta, end)
         scales = (tokens, ctx.scale * _LOG2E, ctx.scale)
         strides = [part.stride(axis) for part in (query, key, value, given) for axis in (1, 2)]
         grid = (triton.cdiv(tokens, fixed["QUERIES"]), query.shape[1])
-        _backward_queries[grid](*read, of_query, *scales, *strides, of_query.stride(2), of_query.stride(1), **fixed)
+        _backward_queries[grid](
+            *read, *lists, len(last) + 1, of_query, *scales, *strides, of_query.stride(2), of_query.stride(1), **fixed
+        )
         grid = (len(last), key.shape[1])
-        _backward_keys[grid](*read, of_key, of_value, *scales, *strides, of_key.stride(2), of_key.stride(1), **fixed)
+        _backward_keys[grid](
+            *read, last, of_key, of_value, *scales, *strides, of_key.stride(2), of_key.stride(1), **fixed
+        )
         return *(part.transpose(1, 2) for part in (of_query, of_key, of_value)), None, None, None
 
 

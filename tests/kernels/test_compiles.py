@@ -60,9 +60,9 @@ CASES += [
         kinds(
             p_bf16="query key value out",
             p_fp32="logsum",
-            p_i32="end last",
+            p_i32="end counts read",
             fp32="scale",
-            i32=" ".join(["tokens", *STRIDES[:6], "out_head", "out_token"]),
+            i32=" ".join(["tokens most_blocks", *STRIDES[:6], "out_head", "out_token"]),
         ),
         BLOCKS,
     )
@@ -74,13 +74,16 @@ CASES += [
         kinds(
             p_bf16=f"query key value given {grads}",
             p_fp32="logsum delta",
-            p_i32="end last",
+            p_i32=f"end {lists}",
             fp32="scale plain_scale",
-            i32=" ".join(["tokens", *STRIDES]),
+            i32=" ".join(["tokens", *more.split(), *STRIDES]),
         ),
         BLOCKS,
     )
-    for name, grads in (("_backward_queries", "grad_query"), ("_backward_keys", "grad_key grad_value"))
+    for name, grads, lists, more in (
+        ("_backward_queries", "grad_query", "counts read", "most_blocks"),
+        ("_backward_keys", "grad_key grad_value", "last", ""),
+    )
 ]
 
 
