@@ -19,7 +19,7 @@ from turnwise.algorithms.activations import keep_inputs_alone
 from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.critic import ValueNet, value_loss
-from turnwise.algorithms.followers import fill, frozen_copy, pull
+from turnwise.algorithms.followers import fill, frozen_copy, pull, share_kept
 from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
@@ -346,10 +346,9 @@ class Learner:
         return norm
 
     def _follow(self) -> None:
-        """The running mean (warming up: its first updates count alike) and a moving reference."""
+        """The running mean and a moving reference."""
         if self.mean is not None:
-            decay = min(self.optimisation.mean_decay, self.updates / (self.updates + 1))
-            pull(self.mean, self.model, 1.0 - decay)
+            pull(self.mean, self.model, 1.0 - share_kept(self.updates, self.optimisation.mean_decay))
         if self.reference is not None and self.magnet.reference == "moving":
             pull(self.reference, self.model, 1.0 - self.magnet.reference_decay)
 

@@ -161,11 +161,11 @@ def test_time_in_the_model_is_counted(learner: Learners, batches: list[Batch]) -
 # --- what follows the weights --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("decay", "shares"), [(0.9, (1 / 3, 1 / 3, 1 / 3)), (0.5, (1 / 4, 1 / 4, 1 / 2))])
+@pytest.mark.parametrize(("decay", "shares"), [(0.9, (1 / 15, 4 / 15, 10 / 15)), (0.1, (0.01, 0.09, 0.9))])
 def test_the_running_mean_by_hand(
     decay: float, shares: tuple[float, ...], learner: Learners, batches: list[Batch]
 ) -> None:
-    """Its first updates count alike (w1; (w1 + w2) / 2; ...) until that would forget more slowly than the decay."""
+    """Its first updates count 1, 4, 10, ... until that would forget more slowly than the decay."""
     subject = learner(mean_decay=decay)
     assert subject.reported is subject.mean
     seen = []
