@@ -43,8 +43,8 @@ NOTES = {
     "of_offline_cpu": "tokens per second of processor time over vLLM's offline",
 }
 ENV = "TicTacToe-LLM"
-MOST = 256
-"""Episodes of a repeat, where more are not alive at once."""
+MOST = 1024
+"""Episodes of a repeat."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--waves",
         type=int,
-        default=4,
+        default=8,
         help="episodes in all, in multiples of those at once; at the end fewer and fewer are left",
     )
     parser.add_argument("--repeats", type=int, default=3)
@@ -196,7 +196,7 @@ class Bench:
             invalid="random_legal",
             concurrency=self.count,
         )
-        number = self._episodes(way, repeat)
+        number = self._episodes(repeat)
         seats = {"player_0": "policy", "player_1": "policy"}
         planned = plans("bench", ENV, {}, seats, range(1000 * repeat, 1000 * repeat + number))
         before, read, cached = engine.sampled, getattr(engine, "read", 0), getattr(engine, "cached", 0)
@@ -207,10 +207,9 @@ class Bench:
             more["cached_share"] = (engine.cached - cached) / (engine.read - read)
         return rates(engine.sampled - before, wall, cpu, len(turns)) | more
 
-    def _episodes(self, way: str, repeat: int) -> int:
-        """The local engine, whose time goes with the whole conversation at every turn, plays one wave."""
-        waves = 1 if way == "local" else self.size.waves
-        return min(8, self.count) if not repeat else max(8, min(self.count * waves, MOST), self.count)
+    def _episodes(self, repeat: int) -> int:
+        """As many as are alive at once to warm up, then in waves: at the end of a rollout fewer and fewer are left."""
+        return min(8, self.count) if not repeat else max(8, min(self.count * self.size.waves, MOST))
 
     def _forget(self) -> None:
         """Empty vLLM's prefix cache."""

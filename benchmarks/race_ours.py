@@ -54,6 +54,7 @@ def make_run(given: argparse.Namespace, folder: Path) -> Any:
     from turnwise.algorithms.startup import fresh_policy
 
     about = json.loads((given.assets / "about.json").read_text())
+    race_game.register()
     config = compose(words(given, race_game.ID, about["prompt_tokens"]))
     config["agent"]["context"]["system"] = about["system"]
     settings = run_settings(config)

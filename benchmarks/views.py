@@ -82,8 +82,8 @@ def raw(case: Case) -> Player:
 
 
 def referee(case: Case) -> Player:
-    """Replies such as `[bet]`, read and judged."""
-    game, seeds = case.make(), itertools.count()
+    """Replies such as `[bet]`, read and judged. One generator deals all games, as in a peer that is reset unseeded."""
+    game, seeds, rng = case.make(), itertools.count(), np.random.default_rng(0)
     judge, sample = Referee(game), sampler(case, game)
 
     def finish(draws: int) -> int:
@@ -94,7 +94,10 @@ def referee(case: Case) -> Player:
             judge.submit(reply)
         return judge.turns
 
-    return Player(lambda: judge.start(next(seeds)), finish, game.close)
+    def start() -> None:
+        judge.start(next(seeds), None if case.away else rng)
+
+    return Player(start, finish, game.close)
 
 
 def pettingzoo(case: Case) -> Player:

@@ -228,7 +228,7 @@ def test_a_stopped_league_goes_on_as_one_left_alone(
         train(run_settings(compose(LEAGUE)), tmp_path, observe=stop)
     said: list[str] = []
     train(run_settings(compose(LEAGUE)), tmp_path, say=said.append)
-    assert said[-1] == "going on after step 3"
+    assert "going on after step 3" in said
     assert fingerprint(tmp_path) == fingerprint(league_run)
 
 
