@@ -94,12 +94,12 @@ def test_an_end_token_stays_and_finishes_and_a_cut_reply_is_not_finished(
     assert not whole.finished
     for place in (0, 5, 11):
         end_id, expected = whole.ids[place], whole.ids[: whole.ids.index(whole.ids[place]) + 1]
-        kept = engine.end_id, local.end_id
-        engine.end_id = local.end_id = end_id
+        other = LocalEngine(local.model, end_id=end_id, pad_id=local.pad_id, decode=local.decode)
+        kept, engine.end_id = engine.end_id, end_id
         try:
-            (ours,), (theirs,) = (e.generate(prompts[:1], [0], greedy) for e in (engine, local))
+            (ours,), (theirs,) = (e.generate(prompts[:1], [0], greedy) for e in (engine, other))
         finally:
-            engine.end_id, local.end_id = kept
+            engine.end_id = kept
         assert ours.ids == theirs.ids == expected
         assert ours.finished and theirs.finished
     (cut,) = engine.generate(prompts[:1], [0], greedy)

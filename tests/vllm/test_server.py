@@ -375,7 +375,7 @@ WAYS = [("openai", "chat"), ("openai", "completions"), ("anthropic", "chat")]
 
 @pytest.mark.parametrize(("provider", "protocol"), WAYS)
 def test_an_agent_speaks_with_the_server(agent: Callable[..., ApiAgent], provider: str, protocol: str) -> None:
-    asked = agent(provider, protocol=protocol, system="Play.", input_price=1.0, output_price=3.0)
+    asked = agent(provider, protocol=protocol, system="Play.", input_price=1.0, output_price=3.0, temperature=0.0)
     replies = asked.act([request("Your card: King."), request("Your card: Jack.", "[bet]", "call or fold?")])
     assert all(reply.text for reply in replies)
     assert [reply.finished for reply in replies] == [False, False]
