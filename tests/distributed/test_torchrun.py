@@ -85,8 +85,8 @@ def _same(mine: Path, theirs: Path) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_two_processes_give_the_losses_of_one(recipe: str, folder: Path) -> None:
     _same(folder / f"{recipe}-2", folder / f"{recipe}-1")
-    losses = [row["loss"] for row in read_metrics(folder / f"{recipe}-2") if row["step"]]
-    assert len(set(losses)) == STEPS
+    losses = [row["loss"] for row in read_metrics(folder / f"{recipe}-2") if row.get("loss")]  # 0: all episodes alike
+    assert len(set(losses)) == len(losses) >= 3
 
 
 @pytest.mark.parametrize("run", ["ppo-1-2", "ppo-2-1"])

@@ -94,15 +94,22 @@ def test_an_episode_that_new_weights_come_into_says_which_turn_was_sampled_by_wh
     calls = [0]
 
     class Offering:
-        """After its first call, new weights come."""
+        """After every reply new weights come."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(engine, name)
 
-        def generate(self, *words: Any) -> Any:
-            found = engine.generate(*words)
-            calls[0] += 1
-            engine.offer(policy.model.named_parameters, calls[0])
+        def submit(self, asks: Any) -> Any:
+            return engine.submit(asks)
+
+        def withdraw(self, numbers: Any) -> None:
+            engine.withdraw(numbers)
+
+        def receive(self, timeout_s: float) -> Any:
+            found = engine.receive(timeout_s)
+            if found:
+                calls[0] += 1
+                engine.offer(policy.model.named_parameters, calls[0])
             return found
 
     agent = copy.copy(policy.agent)
