@@ -12,7 +12,9 @@ move is made in their place, so that every engine has the same work. Ways to sam
     generate      transformers' `generate` over some of these requests, in blocks as wide
 
 Every number of episodes has a process of its own with one thread. There, the ways take turns, and figures are medians
-of the repeats. On a shared machine the processor's time tells more than the wall's.
+of the repeats. All repeats are of the same games: the first one, which does not count, meets every shape that oneDNN
+has to make a kernel for, and without it the rollout would pay for those that vLLM's own loop finds ready. On a shared
+machine the processor's time tells more than the wall's.
 """
 
 from __future__ import annotations
@@ -93,6 +95,8 @@ def measure(count: int, size: Size) -> list[dict[str, Any]]:
     """The rows of so many episodes at once."""
     import torch
 
+    from turnwise.algorithms.collector import quiet_collector
+
     torch.set_num_threads(1)
     bench = Bench(count, size)
     try:
@@ -100,7 +104,8 @@ def measure(count: int, size: Size) -> list[dict[str, Any]]:
         for repeat in range(size.repeats + 1):  # the first one does not count
             for way in size.ways:
                 print(f"{count} at once, repeat {repeat}: {way}", file=sys.stderr)
-                found = bench.run(way, repeat)
+                with quiet_collector():  # as in a run
+                    found = bench.run(way)
                 if repeat:
                     repeats[way].append(found)
         return table(count, repeats)
@@ -175,15 +180,15 @@ class Bench:
         engine.submit = noted  # type: ignore[method-assign]
         return engine
 
-    def run(self, way: str, repeat: int) -> dict[str, float]:
+    def run(self, way: str) -> dict[str, float]:
         """One repeat; of offline and generate, over the requests of the latest rollout with vLLM."""
         if way in self.engines:
-            return self._play(way, repeat)
+            return self._play(way)
         if way == "generate":
             return rates(*clocked(self._generate), len(self._some()))
         return rates(*clocked(self._offline()), len(self.asks))
 
-    def _play(self, way: str, repeat: int) -> dict[str, float]:
+    def _play(self, way: str) -> dict[str, float]:
         from turnwise.agents.language import LanguageAgent
         from turnwise.agents.rollout import Rollout, plans
 
@@ -196,9 +201,9 @@ class Bench:
             invalid="random_legal",
             concurrency=self.count,
         )
-        number = self._episodes(repeat)
+        number = max(8, min(self.count * self.size.waves, MOST))
         seats = {"player_0": "policy", "player_1": "policy"}
-        planned = plans("bench", ENV, {}, seats, range(1000 * repeat, 1000 * repeat + number))
+        planned = plans("bench", ENV, {}, seats, range(number))
         before, read, cached = engine.sampled, getattr(engine, "read", 0), getattr(engine, "cached", 0)
         episodes, wall, cpu = clocked(lambda: rollout.collect(planned))
         turns = [turn for episode in episodes for turn in episode.turns]
@@ -206,10 +211,6 @@ class Bench:
         if way == "vllm":
             more["cached_share"] = (engine.cached - cached) / (engine.read - read)
         return rates(engine.sampled - before, wall, cpu, len(turns)) | more
-
-    def _episodes(self, repeat: int) -> int:
-        """As many as are alive at once to warm up, then in waves: at the end of a rollout fewer and fewer are left."""
-        return min(8, self.count) if not repeat else max(8, min(self.count * self.size.waves, MOST))
 
     def _forget(self) -> None:
         """Empty vLLM's prefix cache."""
