@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def serve() -> None:
         print("FOUND " + json.dumps(getattr(bench, way)(int(repeat))), flush=True)
 
 
-class Bench:
+class Bench(ABC):
     """A model, its engine, and the turns that it sampled last."""
 
     def __init__(self, texts: Sequence[str], max_tokens: int) -> None:
@@ -168,8 +169,9 @@ class Bench:
         tokens, model = self.engine.sampled - sampled, self.engine.clock.seconds - model
         return {"turns": len(self.said), "tokens": tokens, "cpu_s": cpu, "model_s": model, "gate": self.gate()}
 
+    @abstractmethod
     def play(self, repeat: int) -> None:
-        raise NotImplementedError
+        """Have the engine answer the requests of the workload."""
 
     def cpu(self, work: Callable[[], None]) -> float:
         before = time.process_time()

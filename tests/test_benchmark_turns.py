@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("textarena")
 SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "turns.py"
 
 
