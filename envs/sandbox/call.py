@@ -152,12 +152,7 @@ class Call:
         """How the child ended, by our own observation or the zygote's. Raises: ZygoteDied."""
         if why in WHY:
             return self._over(str(why))
-        self.report.settimeout(REPORT_WITHIN_S)
-        try:
-            self.report.shutdown(socket.SHUT_WR)
-            told = self.report.recv(4096)
-        except OSError:
-            told = b""
+        told = self._reported()
         if not told:
             raise ZygoteDied
         end = json.loads(told)
@@ -166,6 +161,19 @@ class Call:
         if end["exit"] == -signal.SIGXCPU:
             return self._over("cpu")
         return {"status": "killed", "error": answer.how(end["exit"])}
+
+    def _reported(self) -> bytes:
+        """What the zygote wrote last, empty where it is gone."""
+        self.report.settimeout(REPORT_WITHIN_S)
+        for _ in range(2):
+            try:
+                self.report.shutdown(socket.SHUT_WR)
+                return self.report.recv(4096)
+            except ConnectionResetError:
+                continue  # it closed its end over a command of ours; what it wrote before is read next
+            except OSError:
+                break
+        return b""
 
     def _over(self, why: str) -> dict[str, Any]:
         status, text = WHY[why]

@@ -42,7 +42,7 @@ class Cluster:
                 continue
         return sorted(found, key=lambda process: process.create_time())
 
-    def kill_busy(self, name: str, after_s: float = 0.5) -> int:
+    def kill_busy(self, name: str, after_s: float = 2.0) -> int:
         """Stop the oldest actor of a class where it is, and kill it a little later; returns its process id.
 
         What it is asked in between, it begins and never ends.

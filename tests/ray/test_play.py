@@ -23,14 +23,19 @@ from turnwise.algorithms.trainer import train
 from turnwise.records import Episode
 
 
+Before = Callable[[int], None]
+"""Called with the number of each step that is about to be played."""
+
+
 class Watched:
     """A player, and all that it has handed to the learner: (version of the weights that learned, episodes)."""
 
-    def __init__(self, player: Player) -> None:
-        self.player, self.version = player, 0
+    def __init__(self, player: Player, before: Before) -> None:
+        self.player, self.before, self.version = player, before, 0
         self.seen: list[tuple[int, list[Episode]]] = []
 
     def play(self, step: int) -> Played:
+        self.before(step)
         played = self.player.play(step)
         self.seen.append((self.version, played.episodes))
         return played
@@ -43,17 +48,14 @@ class Watched:
         return getattr(self.player, name)
 
 
-Observe = Callable[[dict[str, Any]], None]
-
-
-def run(words: Sequence[str], folder: Path, observe: Observe = lambda record: None) -> tuple[Watched, list[str]]:
+def run(words: Sequence[str], folder: Path, before: Before = lambda step: None) -> tuple[Watched, list[str]]:
     """Train here, with a troupe of actors if they are asked for; returns the player, and what was said."""
     settings = run_settings(compose([*words]))
     said: list[str] = []
     players: list[Watched] = []
 
     def watched(cast: Cast, *parts: Any) -> Any:
-        players.append(Watched(cast(*parts)))
+        players.append(Watched(cast(*parts), before))
         return players[0]
 
     if settings.launcher.name == "local":
@@ -61,7 +63,7 @@ def run(words: Sequence[str], folder: Path, observe: Observe = lambda record: No
         return players[0], said
     with cluster(settings.launcher) as group:
         troupe = troupe_of(settings, group, said.append, lambda: None)
-        train(settings, folder, observe=observe, cast=partial(watched, troupe))
+        train(settings, folder, cast=partial(watched, troupe))
     return players[0], said
 
 
@@ -92,13 +94,13 @@ def test_in_step_with_a_league_it_is_the_run_of_one_process_though_an_actor_is_k
 ) -> None:
     killed: list[int] = []
 
-    def observe(record: dict[str, Any]) -> None:
-        if record["step"] == 3:
+    def before(step: int) -> None:
+        if step == 3:
             killed.append(ray_cluster.kill_busy("Performer"))
 
     words = [*small, "agent=league", "agent.league.every=1", "agent.league.keep=2", "agent.league.scripted=[random]"]
     here, _ = run(words, tmp_path / "here")
-    there, said = run([*words, "launcher=ray", "launcher.engines=2"], tmp_path / "there", observe)
+    there, said = run([*words, "launcher=ray", "launcher.engines=2"], tmp_path / "there", before)
     assert tokens(there) == tokens(here)
     for mine, theirs in zip(figures(tmp_path / "here"), figures(tmp_path / "there"), strict=True):
         assert flat(theirs) == pytest.approx(flat(mine), rel=1e-5, abs=1e-5)  # batches of other sizes round otherwise
@@ -123,11 +125,11 @@ def test_in_step_with_a_league_it_is_the_run_of_one_process_though_an_actor_is_k
 def test_an_actor_that_hangs_is_replaced_when_its_time_is_over(
     ray_cluster: Any, small: tuple[str, ...], tmp_path: Path, wait_for: Any
 ) -> None:
-    def observe(record: dict[str, Any]) -> None:
-        if record["step"] == 2:
+    def before(step: int) -> None:
+        if step == 2:
             ray_cluster.actors("Performer")[0].send_signal(signal.SIGSTOP)
 
-    _, said = run([*small, "launcher=ray", "launcher.play_timeout_s=60"], tmp_path / "run", observe)
+    _, said = run([*small, "launcher=ray", "launcher.play_timeout_s=60"], tmp_path / "run", before)
     assert said == [
         "engine 0 did not get done within 60 s while it played part 0 of step 2 (16 episodes), which is played again; "
         "it is started again (1 of 3 times)"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from turnwise.envs.sandbox import answer
+from turnwise.envs.sandbox.call import Call
 from turnwise.envs.sandbox.limits import Limits
 from turnwise.envs.sandbox.sandbox import Sandbox
 
@@ -59,6 +64,20 @@ def test_a_session_that_ended_is_lost(code: str, status: str) -> None:
         assert lost.status == "lost"
         assert f"ended with an earlier call ({status})" in (lost.error or "")
         assert sandbox.run("y", session=other).value == "2"
+
+
+def test_an_end_told_before_a_command_was_read_is_not_lost() -> None:
+    """The child hung up while the zygote still had our command to read: closing then resets the connection."""
+    (control, child), (report, zygote) = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    output, printed = os.pipe()
+    os.close(printed)
+    child.close()
+    zygote.send(json.dumps({"why": None, "exit": 3}).encode())
+    call = Call(control, output, report, Limits())
+    report.send(b"g")
+    zygote.close()
+    result = call.run({}, tier="landlock")
+    assert (result.status, result.error) == ("killed", answer.how(3))
 
 
 def test_processor_time_counts_for_each_call_alone() -> None:
