@@ -22,7 +22,6 @@ from turnwise.algorithms.reporting.runlog import flat, read_metrics
 from turnwise.algorithms.trainer import train
 from turnwise.records import Episode
 
-
 Before = Callable[[int], None]
 """Called with the number of each step that is about to be played."""
 
