@@ -13,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("agents", "algorithms", "configs", "envs", "kernels")
+FACE_FOLDERS = ("boards", "commands", "interchange", "play", "scaffold", "view")
+"""Packages of the public face, below src/turnwise."""
 LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
 
 # records <- envs <- agents <- algorithms <- the public face: a module imports its own rank and below. kernels stand
@@ -27,7 +29,8 @@ ENVS_MAY_NOT = {"torch", "transformers", "vllm", "triton", "hydra", "omegaconf",
 LAZY = {
     *("triton", "vllm", "ray", "pyarrow", "tensorboard", "matplotlib", "textworld", "alfworld", "minigrid"),
     *("bm25s", "tantivy", "faiss", "sympy", "math_verify", "pydantic_monty", "mcp", "reasoning_gym", "textarena"),
-    *("openai", "anthropic", "tenacity", "peft", "torchao", "psutil"),
+    *("openai", "anthropic", "tenacity", "peft", "torchao", "psutil", "duckdb", "textual", "openskill", "uvicorn"),
+    *("wandb", "mlflow", "trackio", "datasets", "lm_eval", "trl", "verifiers", "openenv", "inspect_ai"),
 }
 """Heavy or optional: imported inside the function that needs them, never when a module loads."""
 TRITON_FILE = re.compile(r"turnwise\.kernels\.\w+_triton\b")
@@ -100,7 +103,10 @@ def _against_the_stream(parts: list[str], module: str) -> Iterator[str]:
 
 def package_files() -> list[tuple[Path, str]]:
     """(file, dotted module name) of the whole package."""
-    face = [(path, f"turnwise.{path.stem}") for path in (ROOT / "src/turnwise").glob("*.py")]
+    source = ROOT / "src"
+    places = [path for name in ("*.py", *FACE_FOLDERS) for path in (source / "turnwise").glob(name)]
+    shown = [path for place in places for path in (place.rglob("*.py") if place.is_dir() else [place])]
+    face = [(path, ".".join(path.relative_to(source).with_suffix("").parts)) for path in shown]
     inner = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     named = [(path, ".".join(("turnwise", *path.relative_to(ROOT).with_suffix("").parts))) for path in inner]
     return sorted((path, name.removesuffix(".__init__")) for path, name in face + named)
