@@ -60,7 +60,7 @@ def make_stage(settings: RunSettings, policy: Policy, learner: Learner | None, a
         "retries": settings.env.retries,
     }
     recorded = needs_of(settings.algorithm) & {"anchor", "ground_truth"}
-    rollout = Rollout(agents, **rules, record_messages=False, record=recorded)
+    rollout = Rollout(agents, **rules, record_messages=settings.recording.every > 0, record=recorded)
     providers = Providers(settings.algorithm, learner, policy, agents, LEARNER, rules)
     algorithm = Algorithm(settings.algorithm, providers.annotate, LEARNER, settings.seed)
     return Stage(policy, rollout, algorithm, partial(providers.ground, rollout), settings.seed)

@@ -29,6 +29,7 @@ from turnwise.algorithms.ledger import LEDGER, counts, entry, failures
 from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.metrics import step_metrics
 from turnwise.algorithms.player import Cast, LocalPlayer, Played
+from turnwise.algorithms.recording.recorder import Recorder
 from turnwise.algorithms.reporting.runlog import RunLog, plain_json
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import Policy, voice_of
@@ -62,6 +63,7 @@ class Run:
         self.algorithm = stage.algorithm
         self.player = cast(stage, self.matchmaker.plans, world)
         self.reported = voice_of(policy, self.learner.reported)
+        self.recorder = Recorder(settings.recording, run_dir, self.learner, policy.context)
         self.steps_done = self.games = self.turns = 0
         self.tokens = self.answered = 0
         """What was sampled for training, used or not: the policy's tokens, and replies that a game went on after."""
@@ -158,6 +160,8 @@ class Run:
         batch = pack(
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
+        last = self.settings.share_done(self.steps_done + 1, self.tokens + played.tokens) >= 1
+        kept = self.recorder.before(judged, self.steps_done + 1, last=last)
         times.append(time.perf_counter())
         with self.stop.whole() as begin:
             update = self._update(batch, judged, begin) if batch is not None else {}
@@ -165,6 +169,7 @@ class Run:
             self.player.load_weights(self.learner.weights, self.learner.updates)
             times.append(time.perf_counter())
             accounts = self._count(played)
+            self.recorder.after(kept, self.steps_done)
             if self.settings.agent.opponent == "league":
                 self.learner.fill_reported()  # snapshots are copies of what this process holds
             matched = self.matchmaker.after_step(self.steps_done, played.episodes, judged)
@@ -273,6 +278,7 @@ class Run:
             self.log.cut_back(-1 if self.start is None else self.steps_done - (self.pending is not None))
         if self.ledger is not None:
             self.ledger.cut_back(self.steps_done)
+        self.recorder.cut_back(self.steps_done)
 
     def leave(self, stopped: Stopped) -> Stopped:
         """Save the last finished step where no checkpoint holds it; returns what to tell."""

@@ -23,6 +23,7 @@ from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.needs import NEEDS, able
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
+from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.invalid import invalid_policy
 from turnwise.envs.registry import make_game
@@ -199,6 +200,8 @@ class RunSettings:
     """Seconds that a run which SIGTERM or Ctrl-C stops may take to save its last step; it ends then in any case."""
     ledger: bool = False
     """Write ledger.jsonl too: the id of every episode that a step has planned, trained on, or left out and why."""
+    recording: RecordingSettings = RecordingSettings()
+    """Which episodes are written down, for `turnwise view`."""
     tensorboard: bool = True
     """Write TensorBoard events too."""
 

@@ -48,7 +48,7 @@ def test_training_leaves_a_run_folder_with_everything_in_it(finished_run: Path, 
     names = {path.name for path in finished_run.iterdir()} - {".lock"}
     assert names == {
         *("config.yaml", "recipe.json", "metrics.jsonl", "tb", "checkpoints"),
-        *("evaluation.json", "games.jsonl", "summary.json", "report.html"),
+        *("evaluation.json", "games.jsonl", "summary.json", "report.html", "episodes"),
     }
     assert load_config(finished_run)["steps"] == 12
     games = [Episode.from_json(line) for line in (finished_run / "games.jsonl").read_text().splitlines()]

@@ -39,7 +39,7 @@ from turnwise.records import (
 TURN_TABLE = {
     *("seat", "observation", "prompt_ids", "completion_ids", "logprobs", "train_logprobs", "topk_entropy", "value"),
     *("answer_logprob", "text", "action", "status", "reward", "anchor", "tool_calls", "weight_version", "seconds"),
-    *("token_entropy", "squared_probs", "reference_logprobs", "token_values"),
+    *("token_entropy", "squared_probs", "reference_logprobs", "token_values", "advantages", "updated_logprobs"),
 }
 EPISODE_TABLE = {
     *("schema_version", "id", "env_id", "env_kwargs", "seed", "task", "level", "group", "seats", "turns", "returns"),
@@ -142,7 +142,7 @@ def test_a_turn_refuses(changes: dict[str, Any], message: str) -> None:
             {"status": "done"},
             "an episode needs a status out of ok, truncated, env_error, agent_error, timeout: got 'done'",
         ),
-        ({"schema_version": 1}, "reads episodes of schema version 2: got 1"),
+        ({"schema_version": 1}, "reads episodes of schema version 3: got 1"),
         ({"seats": {}, "returns": {}, "turns": ()}, "an episode needs at least one seat: got none"),
         (
             {"returns": {"player_0": 1.0}},
@@ -173,7 +173,7 @@ def test_a_message_refuses_an_unknown_role() -> None:
         ("[]", "an episode is a JSON object: got list"),
         ("{}", "missing ['end_values', 'env_id', 'env_kwargs'"),
         (json.dumps({**episode_to_dict(episode()), "colour": 1}), "unknown ['colour']"),
-        (json.dumps({**episode_to_dict(episode()), "schema_version": 99}), "schema version 2: got 99"),
+        (json.dumps({**episode_to_dict(episode()), "schema_version": 99}), "schema version 3: got 99"),
         (json.dumps({**episode_to_dict(episode()), "turns": [{}]}), "a turn has the fields"),
         (json.dumps({**episode_to_dict(episode()), "turns": [3]}), "a turn is a JSON object: got int"),
         (
@@ -229,6 +229,8 @@ def turns(draw: st.DrawFn, seats: list[str]) -> Turn:
         reference_logprobs=draw(optional(tuples(nats, tokens, tokens))),
         value=draw(optional(finite)),
         token_values=draw(optional(tuples(optional(finite), tokens, tokens))),
+        advantages=draw(optional(tuples(optional(finite), tokens, tokens))),
+        updated_logprobs=draw(optional(tuples(nats, tokens, tokens))),
         answer_logprob=draw(optional(nats)),
         anchor=draw(optional(texts)),
         tool_calls=draw(tuples(texts, high=2)),
@@ -319,7 +321,7 @@ def test_what_is_partly_known_survives(tmp_path: Path) -> None:
 def test_columns_are_typed_and_the_file_says_its_version(tmp_path: Path) -> None:
     write_parquet(tmp_path / "e", [episode()])
     schema = parquet.read_schema(tmp_path / "e")
-    assert schema.metadata[b"turnwise.schema_version"] == b"2"
+    assert schema.metadata[b"turnwise.schema_version"] == b"3"
     assert schema.names == list(EPISODE_FIELDS)
     one_turn = schema.field("turns").type.value_type
     assert [one_turn.field(i).name for i in range(one_turn.num_fields)] == list(TURN_FIELDS)
@@ -353,9 +355,9 @@ def test_other_parquet_files_and_other_versions_are_refused(tmp_path: Path) -> N
         read_parquet(tmp_path / "other")
     older = pyarrow.table({"x": [1]}).replace_schema_metadata({b"turnwise.schema_version": b"1"})
     parquet.write_table(older, tmp_path / "older")
-    with pytest.raises(RecordError, match=r"reads episodes of schema version 2: .*older has 1"):
+    with pytest.raises(RecordError, match=r"reads episodes of schema version 3: .*older has 1"):
         read_parquet(tmp_path / "older")
-    alien = older.replace_schema_metadata({b"turnwise.schema_version": b"2"})
+    alien = older.replace_schema_metadata({b"turnwise.schema_version": b"3"})
     parquet.write_table(alien, tmp_path / "alien")
     with pytest.raises(RecordError, match="a row is no episode"):
         read_parquet(tmp_path / "alien")

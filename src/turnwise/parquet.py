@@ -153,6 +153,8 @@ def _turn_columns(pyarrow: Any, column: Any) -> list[Any]:
         ),
         column("value", real, nullable=True),
         column("token_values", pyarrow.list_(column("value", real, nullable=True)), nullable=True),
+        column("advantages", pyarrow.list_(column("advantage", real, nullable=True)), nullable=True),
+        column("updated_logprobs", pyarrow.list_(column("nats", real)), nullable=True),
         column("answer_logprob", real, nullable=True),
         column("anchor", text, nullable=True),
         column("tool_calls", pyarrow.list_(column("call", text))),

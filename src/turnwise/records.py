@@ -15,7 +15,7 @@ from typing import Any
 
 from turnwise.quick import quick
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ROLES = ("system", "user", "assistant", "tool")
 TURN_STATUSES = ("ok", "unparsable", "illegal", "truncated")
@@ -112,6 +112,10 @@ class Turn:
     """Estimated return to come before the turn, by a critic or by Monte Carlo, in task units."""
     token_values: tuple[float | None, ...] | None = None
     """The same before each completion token; None at a token whose state was not valued."""
+    advantages: tuple[float | None, ...] | None = None
+    """What each completion token was trained with, after shaping, in task units; None at a token that was left out."""
+    updated_logprobs: tuple[float, ...] | None = None
+    """Log p of each completion token under the trainer's weights right after the update, in nats."""
     answer_logprob: float | None = None
     """Mean log p of the ground truth's tokens in the context before this turn, in nats."""
     anchor: str | None = None
@@ -137,6 +141,8 @@ class Turn:
             or self.squared_probs is not None
             or self.reference_logprobs is not None
             or self.token_values is not None
+            or self.advantages is not None
+            or self.updated_logprobs is not None
         ):
             self._check_columns(tokens)
         if tokens and (max(self.logprobs) > 1e-6 or math.isnan(sum(self.logprobs))):
@@ -154,7 +160,10 @@ class Turn:
                 )
 
 
-PER_TOKEN = ("train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values")
+PER_TOKEN = (
+    *("train_logprobs", "token_entropy", "squared_probs", "reference_logprobs", "token_values"),
+    *("advantages", "updated_logprobs"),
+)
 """Fields of a turn that have one entry per completion token, or are None."""
 
 

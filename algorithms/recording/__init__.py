@@ -1,0 +1,1 @@
+"""What a run writes down of the episodes that it is trained on."""
