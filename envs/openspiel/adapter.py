@@ -173,6 +173,10 @@ class OpenSpielGame(TextGame):
         """The `pyspiel.Game`."""
         return self._positions.game
 
+    def rules(self) -> str:
+        """The rules in plain English and how to answer, which the compact prompt leaves out."""
+        return self._positions.words.rules(self.spiel_game)
+
     @property
     def state(self) -> SpielState:
         """The `pyspiel.State` of now. It is the game's own: clone it before you change it."""
