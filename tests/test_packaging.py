@@ -42,6 +42,7 @@ BROUGHT_BY = {
     "pydantic_monty": "pydantic-monty",
     "reasoning_gym": "reasoning-gym",
     "mcp_types": "mcp",
+    "scipy": "open-spiel",
 }
 OPTIONAL = {"vllm", "alfworld"}
 """Imported inside functions only, and asked for by no extra that is installed by default."""
