@@ -1,11 +1,10 @@
-"""Nash averaging: what everybody gets against the equilibrium of the meta-game, so that copies and cycles do no harm."""
+"""Nash averaging: what everybody gets against the equilibrium of the meta-game; copies and cycles do no harm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from turnwise.algorithms.tournament.games import Array
