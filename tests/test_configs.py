@@ -27,6 +27,7 @@ from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.launch.settings import LauncherSettings
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.algorithms.replay import Replay
 from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.settings import EngineSettings, EnvSettings, EvaluationSettings, ModelSettings, RunSettings
@@ -150,6 +151,7 @@ def plain(file: str, path: str) -> dict[str, Any]:
 
 BASES: list[tuple[str, str, type[Any]]] = [
     ("train.yaml", "", RunSettings),
+    ("train.yaml", "recording", RecordingSettings),
     ("agent/self_play.yaml", "agent.sampling", Sampling),
     ("agent/self_play.yaml", "agent.context", ContextSettings),
     ("agent/league.yaml", "agent.league", LeagueSettings),

@@ -124,6 +124,8 @@ def test_records_are_frozen() -> None:
         ({"squared_probs": ()}, "one entry of squared_probs per completion token, or None: got 0 for 2 tokens"),
         ({"reference_logprobs": (-0.5,)}, "entry of reference_logprobs per completion token, or None: got 1 for 2"),
         ({"token_values": (None,)}, "one entry of token_values per completion token, or None: got 1 for 2 tokens"),
+        ({"advantages": (None,)}, "one entry of advantages per completion token, or None: got 1 for 2 tokens"),
+        ({"updated_logprobs": (-0.1,)}, "entry of updated_logprobs per completion token, or None: got 1 for 2 tokens"),
         ({"logprobs": (-0.1, 0.5)}, "at most 0 nats and never NaN: got 0.5"),
         ({"logprobs": (math.nan, -0.5)}, "never NaN"),
         ({"reward": math.nan}, "a turn needs a finite reward: got nan"),
