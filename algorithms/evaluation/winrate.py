@@ -111,13 +111,12 @@ def win_rates(
             f"games is a multiple of {len(seats)}, the seats of {env_id}, each deal being played from each: got {games}"
         )
     others = [scripted_agent(other) if isinstance(other, str) else other for other in opponents]
-    deals = [derive_seed(seed, _STREAM, deal) for deal in range(games // len(seats))]
+    deals = deals_of(seed, games // len(seats))
     found = []
     for other in others:
-        players = {_HERO: _Player(_HERO, agent), _OTHER: _Player(_OTHER, other)}
-        rollout = Rollout(players, invalid=invalid, max_turns=max_turns, concurrency=concurrency, record_messages=False)
-        episodes = rollout.collect(_plans(env_id, kwargs, seats, deals))
-        whole = _whole_deals(episodes, len(seats))
+        house = {"invalid": invalid, "max_turns": max_turns, "concurrency": concurrency}
+        episodes = play_deals(agent, other, env_id, deals, env_kwargs=kwargs, record_messages=False, **house)
+        whole = whole_deals(episodes, len(seats))
         rate = _win_rate(whole, agent.name, other.name, seats, seed)
         usage = getattr(other, "usage", None)
         found.append(
@@ -126,6 +125,31 @@ def win_rates(
             )
         )
     return found
+
+
+def deals_of(seed: int, count: int) -> list[int]:
+    """Seeds of so many deals; those of a larger count begin with those of a smaller one."""
+    return [derive_seed(seed, _STREAM, deal) for deal in range(count)]
+
+
+def play_deals(
+    agent: Agent,
+    other: Agent | None,
+    env_id: str,
+    deals: Sequence[int],
+    *,
+    env_kwargs: Mapping[str, Any],
+    attempts: int = 1,
+    **house: Any,
+) -> list[Episode]:
+    """Every deal `attempts` times from every seat of the agent, next to each other; `other` sits in all other seats.
+
+    The seats are held by "agent" and "opponent"; another attempt has the game's chance of the first and other replies.
+    house: what `Rollout` is told besides.
+    """
+    players = {_HERO: _Player(_HERO, agent)} | ({} if other is None else {_OTHER: _Player(_OTHER, other)})
+    seats = make_game(env_id, **env_kwargs).seats
+    return Rollout(players, **house).collect(_plans(env_id, env_kwargs, seats, deals, attempts))
 
 
 _HERO, _OTHER = "agent", "opponent"
@@ -153,23 +177,27 @@ class _Player:
         return bool(getattr(self._agent, "held_to_legal", False))
 
 
-def _plans(env_id: str, env_kwargs: Mapping[str, Any], seats: Sequence[str], deals: Sequence[int]) -> list[Plan]:
-    """Each deal once from each seat of the agent, next to each other."""
+def _plans(
+    env_id: str, env_kwargs: Mapping[str, Any], seats: Sequence[str], deals: Sequence[int], attempts: int
+) -> list[Plan]:
+    """Each deal from each seat of the agent, next to each other, and that so many times."""
     return [
         Plan(
-            id=f"{deal}-{hero}",
+            id=f"{deal}-{hero}-{attempt}" if attempt else f"{deal}-{hero}",
             env_id=env_id,
             env_kwargs=env_kwargs,
             seed=deal,
             seats={seat: _HERO if seat == hero else _OTHER for seat in seats},
             group=str(deal),
+            stream=attempt,
         )
         for deal in deals
+        for attempt in range(attempts)
         for hero in seats
     ]
 
 
-def _whole_deals(episodes: Sequence[Episode], seats: int) -> list[Episode]:
+def whole_deals(episodes: Sequence[Episode], seats: int) -> list[Episode]:
     """The games of all deals of which none failed. Raises ValueError, with what failed, where there are none."""
     deals = [episodes[start : start + seats] for start in range(0, len(episodes), seats)]
     whole = [episode for deal in deals if all(map(is_finished, deal)) for episode in deal]
@@ -180,7 +208,7 @@ def _whole_deals(episodes: Sequence[Episode], seats: int) -> list[Episode]:
 
 
 def _win_rate(episodes: Sequence[Episode], agent: str, opponent: str, seats: Sequence[str], seed: int) -> WinRate:
-    heroes = [_seat_of(episode) for episode in episodes]
+    heroes = [seat_of(episode) for episode in episodes]
     results = [episode.returns[hero] for episode, hero in zip(episodes, heroes, strict=True)]
     statuses, opposing = _statuses(episodes, heroes)
     per_deal = np.array(results).reshape(-1, len(seats)).mean(1)  # the plans' order: all seats of one deal together
@@ -224,7 +252,7 @@ def tally(results: Sequence[float]) -> Tally:
     )
 
 
-def _seat_of(episode: Episode) -> str:
+def seat_of(episode: Episode) -> str:
     """Where the agent sat."""
     return next(seat for seat, name in episode.seats.items() if name == _HERO)
 

@@ -1,0 +1,86 @@
+"""What has been played, by what it depends on: games that are in the store are not played again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turnwise import __version__
+from turnwise.algorithms.evaluation.players import digest
+from turnwise.algorithms.evaluation.rows import Row, row_from_dict
+from turnwise.algorithms.files import write_atomically
+from turnwise.envs.plugins import find_plugin
+from turnwise.envs.registry import PLUGINS, find_spec
+from turnwise.records import Episode
+
+PLAYED, EPISODES = "played", "episodes"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Games that were played together."""
+
+    key: str
+    rows: tuple[Row, ...]
+    usage: Mapping[str, float] | None
+    """What a server was asked for, and its cost."""
+
+
+class Store:
+    """A folder: `played/KEY.json` with the rows of one batch and what it depends on, `episodes/KEY.parquet` with its
+    games. A batch is in it once its JSON file is, which is written last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, parts: Mapping[str, Any]) -> Batch | None:
+        """The batch that was played under these conditions. Raises ValueError where its file is damaged."""
+        key = digest(parts)
+        path = self.folder / PLAYED / f"{key}.json"
+        try:
+            raw = json.loads(path.read_text())
+            return Batch(key, tuple(map(row_from_dict, raw["rows"])), raw["usage"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}); remove it, and its games are played again") from None
+
+    def add(
+        self,
+        parts: Mapping[str, Any],
+        rows: Sequence[Row],
+        episodes: Sequence[Episode],
+        usage: Mapping[str, float] | None = None,
+    ) -> Batch:
+        """Write a batch down."""
+        from turnwise.parquet import write_parquet
+
+        key = digest(parts)
+        for name in (PLAYED, EPISODES):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        write_parquet(self.episodes(key), episodes)
+        content = {"of": dict(parts), "usage": usage, "rows": [row.to_dict() for row in rows]}
+        write_atomically(self.folder / PLAYED / f"{key}.json", json.dumps(content, default=str) + "\n")
+        return Batch(key, tuple(rows), usage)
+
+    def episodes(self, key: str) -> Path:
+        """Where the games of a batch lie."""
+        return self.folder / EPISODES / f"{key}.parquet"
+
+
+def env_version(env_id: str) -> dict[str, str]:
+    """What the rules of an environment are known by: its id, the package's version, and the source of its module."""
+    spec = find_spec(env_id)
+    plugin = find_plugin(PLUGINS, spec.id)
+    module = importlib.util.find_spec(spec.entry_point.partition(":")[0])
+    source = b"" if module is None or module.origin is None else Path(module.origin).read_bytes()
+    return {
+        "id": spec.id,
+        "package": f"turnwise {__version__}" if plugin is None else f"{plugin.package} {plugin.version}",
+        "source": hashlib.sha256(source).hexdigest()[:20],
+    }
