@@ -17,7 +17,7 @@ export PYTHON TORCH
 PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-processes test-slow test-vllm test-oldest check lint types wheel dev ci clean
+.PHONY: help train test test-processes test-slow test-vllm test-oldest check lint types wheel docs docs-serve dev ci clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ types: $(VENV)/.dev  ## mypy, strict, on the package
 
 wheel: $(VENV)/.dev  ## build the wheel from the sdist and compare its files with the folders
 	$(VENV)/bin/python .ci/check_wheel.py
+
+docs: $(VENV)/.test  ## build the documentation as a site, build/site/index.html, and fail on any warning
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+docs-serve: $(VENV)/.test  ## show the documentation at http://127.0.0.1:8000 while it is written
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs serve --dev-addr 127.0.0.1:8000
 
 dev: $(VENV)/.dev  ## install everything that a contributor needs
 

@@ -2,8 +2,11 @@
 
 The blocks of a page run in order, in one folder. A `python` block runs in an interpreter of its own; with a first line
 `# NAME.py` it is saved under that name instead, for a later block to import or to start. A `bash` block runs line by
-line, each by the rule of its first word (`RULES`); a line without a rule fails. What would take long is made small by
-settings that are appended, or only looked at: packages are not installed, and `make` prints what it would do.
+line: commands of turnwise in this process, python in one of its own.
+
+A block below a comment `<!-- not run: REASON -->` cannot run here as it is printed. Each of its lines is tried by the
+rule of its first word (`RULES`): a training with sizes that are made small by settings appended, anything else by
+whether the program knows these words. A line without a rule fails. docs/contributing.md says how many they are.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+sys.path.insert(0, str(ROOT / "docs"))
+from generators.blocks import Block, blocks_of, shown_pages, table  # noqa: E402  # what docs/generate.py uses
+
+PAGES = [path.relative_to(ROOT).as_posix() for path in shown_pages()]
 TRIED_ELSEWHERE = {"docs/api.md": "tests/api/test_docs.py"}
 """Pages that need a server to talk to, and the tests that have one."""
 LINKED = [*PAGES, "kernels/README.md"]
@@ -61,18 +67,36 @@ def run_python(desk: Desk, code: str) -> None:
         desk.start(sys.executable, "block.py")
 
 
-def run_bash(desk: Desk, block: str) -> None:
-    for line in block.splitlines():
+def run_bash(desk: Desk, block: Block) -> None:
+    rules = AS_PRINTED if block.reason is None else RULES
+    for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
-            assert words[0] in RULES, f"no rule in this file says how to try out {line!r}"
-            RULES[words[0]](desk, words)
+            assert words[0] in rules, (
+                f"no rule says how to try out {line!r}; `<!-- not run: REASON -->` above its block?"
+            )
+            rules[words[0]](desk, words)
+
+
+def turnwise_as_printed(desk: Desk, words: Sequence[str]) -> None:
+    """In this process."""
+    result = desk.command(*words[1:])
+    assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}"
+
+
+def python_as_printed(desk: Desk, words: Sequence[str]) -> None:
+    desk.start(sys.executable, *words[1:])
+
+
+AS_PRINTED: dict[str, Callable[[Desk, Sequence[str]], None]] = {
+    "turnwise": turnwise_as_printed,
+    "python": python_as_printed,
+}
 
 
 def turnwise(desk: Desk, words: Sequence[str]) -> None:
     """In this process; settings only where a line would load a model from elsewhere or train many."""
-    result = desk.command(*smaller(desk, words[1:]))
-    assert result.exit_code == 0, f"{shlex.join(words)}\n{result.output}"
+    turnwise_as_printed(desk, [words[0], *smaller(desk, words[1:])])
 
 
 def smaller(desk: Desk, words: Sequence[str]) -> list[str]:
@@ -157,23 +181,40 @@ RULES: dict[str, Callable[[Desk, Sequence[str]], None]] = {
 }
 
 
-def blocks(page: str) -> Iterator[tuple[str, str]]:
-    """(language, text) of every fenced block."""
-    yield from FENCE.findall((ROOT / page).read_text())
+def blocks(page: str) -> list[Block]:
+    """Every fenced block."""
+    return blocks_of((ROOT / page).read_text())
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in TRIED_ELSEWHERE])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in TRIED_ELSEWHERE and blocks(page)])
 def test_blocks_run_as_printed(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any], small_run: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # a model of the hub is only looked at
     desk = Desk(tmp_path, small_run, command)
-    for language, text in blocks(page):
-        assert language in ("python", "bash"), (
-            f"a block is python or bash, or indented if it is neither: got {language!r}"
+    for block in blocks(page):
+        assert block.language in ("python", "bash"), (
+            f"a block is python or bash, or indented if it is neither: got {block.language!r}"
         )
-        (run_python if language == "python" else run_bash)(desk, text)
+        if block.language == "bash":
+            run_bash(desk, block)
+        elif block.reason is None:
+            run_python(desk, block.text)
+        else:
+            compile(block.text, page, "exec")
+
+
+def test_a_reason_stands_right_above_its_block() -> None:
+    for page in PAGES:
+        reasons = re.findall(r"^<!-- not run: (.*) -->$", FENCE.sub("", (ROOT / page).read_text()), re.MULTILINE)
+        assert reasons == [block.reason for block in blocks(page) if block.reason], page
+
+
+def test_the_share_of_blocks_that_run_is_stated() -> None:
+    assert f"<!-- blocks: table -->\n\n{table()}\n<!-- end -->" in (ROOT / "docs/contributing.md").read_text(), (
+        "write it with: python docs/generate.py --only blocks"
+    )
 
 
 def anchors(page: Path) -> set[str]:
@@ -184,7 +225,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_saved_block_is_used(page: str) -> None:
-    texts = [text for _, text in blocks(page)]
+    texts = [block.text for block in blocks(page)]
     for index, text in enumerate(texts):
         if named := NAMED.match(text):
             stem = named.group(1).removesuffix(".py")
@@ -207,7 +248,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 def test_every_page_is_found_from_the_front_page() -> None:
     linked = {target.partition("#")[0] for target in LINK.findall((ROOT / "README.md").read_text())}
-    assert {page for page in PAGES if page != "README.md"} <= linked
+    assert {page for page in PAGES if page.startswith("docs/") and page.count("/") == 1} <= linked
 
 
 NAMES_A_FILE = re.compile(r"`((?:envs|agents|algorithms|configs|tests|benchmarks|src|docs)/[\w./]+\.\w+)`")
@@ -234,7 +275,7 @@ def test_the_recipes_are_all_described() -> None:
 
 def test_a_line_without_a_rule_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="no rule"):
-        run_bash(Desk(tmp_path, (), print), "curl https://example.org | sh")
+        run_bash(Desk(tmp_path, (), print), Block("bash", "curl https://example.org | sh", None))
 
 
 def test_a_block_that_fails_is_seen(tmp_path: Path) -> None:

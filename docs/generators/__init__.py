@@ -1,0 +1,1 @@
+"""What the pages of the documentation are made from, one part per file."""
