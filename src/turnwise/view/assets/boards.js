@@ -1,6 +1,6 @@
 // Positions of games. What a board says in letters is drawn as letters: nothing in it is markup.
 
-import { h } from "./dom.js";
+import { h, s } from "./dom.js";
 
 /** The element of a board of the server: a grid, cards or text. null where there is none. */
 export function board(position) {
@@ -16,23 +16,36 @@ function text(position) {
 const TONES = new Set(["first", "second", "wall", "goal", "hint", "good", "near", "bad", "muted"]);
 
 function grid(position) {
-  const { rows, cols, cells, row_labels: left, col_labels: below } = position;
+  const { rows, cols, cells } = position;
+  const left = position.row_labels?.length ? position.row_labels : null;
+  const below = position.col_labels?.length ? position.col_labels : null;
   const last = new Set((position.last ?? []).map(([r, c]) => `${r},${c}`));
   const widest = Math.max(1, ...cells.flat().map((cell) => [...(cell?.text ?? "")].length));
   const cell = (one, r, c) => h("div", {
     class: ["cell", TONES.has(one?.tone) ? one.tone : "", position.checkered && ((r + c) % 2 ? "dark" : "light"), last.has(`${r},${c}`) && "last"].filter(Boolean).join(" "),
-  }, h("span", {}, one?.text ?? ""));
+    vars: position.slant ? { "--shift": r } : null,
+  }, sign(one?.text ?? ""));
   const line = (r) => [
     left ? h("div", { class: "label" }, left[r] ?? "") : null,
     Array.from({ length: cols }, (_, c) => cell(cells[r]?.[c], r, c)),
   ];
   return h("div", {
-    class: `cells${position.checkered ? " checkered" : ""}${left ? " labelled" : ""}${widest > 3 ? " words" : ""}`, role: "img", "aria-label": spoken(position),
-    vars: { "--cols": cols, "--most": Math.max(rows, cols) },
+    class: ["cells", position.checkered && "checkered", left && "labelled", widest > 3 && "words", position.slant && "slant"].filter(Boolean).join(" "),
+    role: "img", "aria-label": spoken(position), vars: { "--cols": cols, "--rows": rows, "--most": Math.max(rows, cols, 4) },
   },
     Array.from({ length: rows }, (_, r) => line(r)),
-    below ? [left ? h("div", { class: "label" }) : null, Array.from({ length: cols }, (_, c) => h("div", { class: "label" }, below[c] ?? ""))] : null);
+    below ? [left ? h("div", { class: "label" }) : null, Array.from({ length: cols }, (_, c) => h("div", { class: "label", vars: position.slant ? { "--shift": rows } : null }, below[c] ?? ""))] : null);
 }
+
+/** Noughts, crosses and discs as shapes; everything else as the text it is. */
+function sign(words) {
+  if (words === "x" || words === "X") return shape(s("path", { d: "M5 5L19 19M19 5L5 19" }));
+  if (words === "o" || words === "O") return shape(s("circle", { cx: 12, cy: 12, r: 7.5 }));
+  if (words === "●" || words === "○") return h("span", { class: "disc" });
+  return h("span", {}, words);
+}
+
+const shape = (drawn) => s("svg", { viewBox: "0 0 24 24", class: "mark" }, drawn);
 
 /** The rows of a grid as a screen reader says them. */
 function spoken({ cells, row_labels: left, caption }) {

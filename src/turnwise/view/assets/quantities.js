@@ -1,6 +1,6 @@
 // What a token can be coloured by: its value, and how strong a colour it gets.
 
-import { exact } from "./format.js";
+import { number } from "./format.js";
 
 const difference = (a, b) => (a === null || a === undefined || b === null || b === undefined ? null : Math.exp(a - b));
 
@@ -46,8 +46,8 @@ export function colour(name, token, most) {
 export function ends(name, most) {
   const { zero, ratio, low } = QUANTITIES[name];
   if (name === "mask") return ["not trained", "trained"];
-  if (low !== undefined) return [exact(0), exact(name === "logprob" ? -most : most)];
-  return ratio ? [exact(Math.exp(-most)), exact(zero), exact(Math.exp(most))] : [exact(zero - most), exact(zero), exact(zero + most)];
+  if (low !== undefined) return [number(0), number(name === "logprob" ? -most : most)];
+  return ratio ? [number(Math.exp(-most)), number(zero), number(Math.exp(most))] : [number(zero - most), number(zero), number(zero + most)];
 }
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);

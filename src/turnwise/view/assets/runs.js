@@ -85,8 +85,13 @@ function progress(run) {
   ];
 }
 
-const headline = (run) => (run.headline ? [number(run.headline.value), h("small", {}, run.headline.name)] : "–");
-const status = (run) => h("span", { class: `chip ${tone(run.status)}` }, STATUS[run.status] ?? run.status);
+function headline(run) {
+  return run.headline ? [number(run.headline.value), h("small", {}, run.headline.name)] : "–";
+}
+
+function status(run) {
+  return h("span", { class: `chip ${tone(run.status)}` }, STATUS[run.status] ?? run.status);
+}
 
 function compare(a, b) {
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });

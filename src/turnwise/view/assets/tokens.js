@@ -82,5 +82,5 @@ export function legend(name, most) {
   const marks = ends(name, most);
   return h("div", { class: "scale", role: "img", "aria-label": `${title} in ${unit}: colour from ${marks[0]} to ${marks.at(-1)}; untrained tokens are grey` },
     most ? [h("span", {}, marks[0]), h("i", { class: low !== undefined ? "ramp heat" : "ramp both" }), h("span", {}, marks.at(-1))] : h("span", {}, `all tokens are alike: no colour`),
-    h("span", { class: "muted" }, unit), h("span", { class: "token untrained" }, "untrained"));
+    h("span", { class: "muted" }, unit), h("span", { class: "muted" }, "· grey letters: not trained"));
 }

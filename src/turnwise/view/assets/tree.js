@@ -55,13 +55,23 @@ function picture(lanes, id) {
   const y = (lane) => TOP + lane * LANE + LANE / 2, x = (turn) => LEFT + turn * TURN;
   const numbers = Array.from({ length: turns }, (_, i) => s("text", { x: x(i), y: 18, "text-anchor": "middle" }, i + 1));
   return s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Tree of ${count(lanes.length, "episode")}; the list below says the same.` },
-    s("g", { class: "turn-numbers" }, numbers), lanes.map((one) => lane(one, id, x, y, most)));
+    s("g", {}, numbers), s("g", {}, lanes.map((one) => branch(one, x, y))), lanes.map((one) => lane(one, id, x, y, most)));
 }
 
-function lane({ node, lane: row, parent }, id, x, y, most) {
-  const from = parent ? node.fork_turn ?? 0 : 0;
+const first = ({ node, parent }) => (parent ? node.fork_turn ?? 0 : 0);
+
+/** The line of an episode, from the turn before its fork on the line of its parent. */
+function branch(one, x, y) {
+  const from = first(one), end = Math.max(from, one.node.turns - 1), row = y(one.lane);
+  const start = one.parent ? `M${x(from - 1)} ${y(one.parent.lane)}C${x(from - 0.4)} ${y(one.parent.lane)} ${x(from - 0.7)} ${row} ${x(from)} ${row}` : `M${x(from)} ${row}`;
+  return s("path", { d: `${start}H${x(end)}`, class: "branch" });
+}
+
+/** Its turns and returns, as a link to it at the turn of the fork. */
+function lane(one, id, x, y, most) {
+  const { node, lane: row, parent } = one;
+  const from = first(one);
   const end = Math.max(from, node.turns - 1);
-  const bend = parent ? `M${x(from - 1)} ${y(parent.lane)}C${x(from - 0.4)} ${y(parent.lane)} ${x(from - 0.7)} ${y(row)} ${x(from)} ${y(row)}` : `M${x(from)} ${y(row)}`;
   const dots = [];
   for (let turn = from; turn < node.turns; turn += 1) {
     const worth = node.advantages[turn];
@@ -72,7 +82,7 @@ function lane({ node, lane: row, parent }, id, x, y, most) {
   }
   return s("a", { href: to("run", id, "episode", node.key, parent ? { turn: from } : {}), tabindex: "-1", "aria-hidden": "true", "data-lane": node.key },
     s("rect", { x: x(from) - 12, y: y(row) - LANE / 2 + 2, width: x(end) - x(from) + 190, height: LANE - 4, class: "hit", rx: 6 }),
-    s("path", { d: `${bend}H${x(end)}`, class: "branch" }), dots,
+    dots,
     s("text", { x: x(end) + 18, y: y(row) + 4 }, perSeat(node.returns)));
 }
 

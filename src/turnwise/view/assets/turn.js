@@ -58,8 +58,8 @@ function tool(call, result) {
 }
 
 function done(turn) {
-  const action = turn.action === null || turn.action === undefined ? h("span", { class: "muted" }, "no action could be read") : h("code", { class: "action" }, turn.action);
-  return h("p", { class: "done" }, h("span", { class: "muted" }, "Action "), action, turn.status !== "ok" ? h("span", { class: "muted" }, ` refused: ${turn.status}`) : null);
+  if (turn.action === null || turn.action === undefined) return h("p", { class: "done muted" }, "No action could be read from this reply.");
+  return h("p", { class: "done" }, h("span", { class: "muted" }, turn.status === "ok" ? "Action " : `Refused (${turn.status}) `), h("code", { class: "action" }, turn.action));
 }
 
 /** Text as it is, with its line ends; a long one is cut until it is asked for. */
