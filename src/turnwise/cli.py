@@ -12,6 +12,8 @@ COMMANDS = {
     "train": "Train an agent.",
     "sft": "Only the warm start: a model that has seen scripted games.",
     "eval": "Measure how well an agent plays.",
+    "tournament": "Let agents play each other, and rate them.",
+    "play": "Play against an agent.",
     "list": "Say what there is: envs, agents, algorithms, models.",
     "check": "Check what environments promise.",
     "doctor": "Say what works on this machine, and what to do.",

@@ -42,10 +42,14 @@ def load_opponent(name: str, game: TextGame) -> Agent:
     from turnwise.agents.api.settings import ApiSettings
     from turnwise.agents.api.start import api_agent
     from turnwise.agents.scripted import scripted_agent
+    from turnwise.algorithms.files import RunFolderError
     from turnwise.algorithms.settings import require_player
 
     if Path(name).expanduser().is_dir():
-        return _load(name)
+        try:
+            return _load(name)
+        except RunFolderError as error:
+            raise ValueError(f"opponent: {error}") from None
     asked = api_agent(name, ApiSettings())
     if asked is not None:
         return asked

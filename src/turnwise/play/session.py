@@ -96,6 +96,11 @@ class Session:
         self.touched = time.monotonic()
         return self._desk.state
 
+    @property
+    def over(self) -> bool:
+        """Whether the game is over. Asking is not looking."""
+        return self._desk.state.over
+
     def wait(self, timeout_s: float | None = None) -> State:
         """The state once the person is asked or the game is over; the state as it is after `timeout_s`."""
         desk = self._desk
@@ -258,11 +263,3 @@ def _told(messages: Sequence[Message]) -> tuple[tuple[str, str], ...]:
 def _last_words(table: Table, seat: str) -> str:
     """What the seat is told at the end."""
     return "" if table.referee.seat is not None else table.referee.observe(seat)
-
-
-def suggestions(legal: Sequence[str] | None, typed: str, most: int = 8) -> list[str]:
-    """The legal actions that what was typed may become: those that begin with it, then those that hold it."""
-    key = typed.strip().strip("[]").casefold()
-    known = legal or ()
-    first = [name for name in known if name.casefold().startswith(key)]
-    return [*first, *(name for name in known if key in name.casefold() and name not in first)][:most]

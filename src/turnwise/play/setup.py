@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -83,6 +84,17 @@ def prepare(setup: Setup) -> Prepared:
         game.close()
 
 
+def try_game(env_id: str) -> dict[str, Any]:
+    """Id, seats, levels and summary of a game. Raises ValueError where there is none, or where it cannot be made."""
+    spec = find_spec(env_id)
+    game = require_game(spec.id, {}, (), "")
+    try:
+        seats, levels = list(game.seats), list(game.levels)
+    finally:
+        game.close()
+    return {"id": spec.id, "family": spec.family, "summary": spec.summary, "seats": seats, "levels": levels}
+
+
 def again(setup: Setup, prepared: Prepared) -> Setup:
     """The next game against the same agents: the person takes the next seat, and chance is drawn anew."""
     seats = prepared.seats
@@ -124,3 +136,29 @@ def _rules(game: TextGame) -> str | None:
     from turnwise.envs.openspiel.adapter import OpenSpielGame
 
     return game.rules() if isinstance(game, OpenSpielGame) else None
+
+
+def read_opponents(words: Sequence[str]) -> str | dict[str, str]:
+    """Of the command line: one name for all other seats, or SEAT=NAME for each. Raises ValueError on a mixture."""
+    named = dict(word.split("=", 1) for word in words if re.match(r"[\w-]+=", word))
+    if not named and len(words) == 1:
+        return words[0]
+    if len(named) != len(words):
+        raise ValueError(f"--opponent is one name, or SEAT=NAME once for each other seat: got {', '.join(words)}")
+    return named
+
+
+def read_kwargs(words: Sequence[str]) -> dict[str, Any]:
+    """Of the command line: KEY=VALUE, the value as YAML reads it. Raises ValueError."""
+    import yaml
+
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise ValueError(f"--kwarg is KEY=VALUE: got {word!r}")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"--kwarg {key} is no value of YAML: {' '.join(str(error).split())}") from None
+    return found
