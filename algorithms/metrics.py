@@ -13,7 +13,7 @@ INVALID = ("unparsable", "illegal", "truncated")
 def step_metrics(episodes: Sequence[Episode], learner: str, arms: Sequence[Arm]) -> dict[str, float]:
     """`episode_metrics` of all episodes; of several arms, returns and wins stand under each arm's name, and all else
     there too."""
-    figures = episode_metrics(episodes, learner)
+    figures = episode_metrics(episodes, learner) | even_groups(episodes, learner)
     if len(arms) == 1:
         return figures
     found = {name: value for name, value in figures.items() if "/" not in name}
@@ -23,6 +23,26 @@ def step_metrics(episodes: Sequence[Episode], learner: str, arms: Sequence[Arm])
         if mine:
             found |= of_game(episode_metrics(mine, learner), arm.name)
     return found
+
+
+def even_groups(episodes: Sequence[Episode], learner: str) -> dict[str, float]:
+    """`even_groups`: the share of groups of several episodes in which no seat of the learner got different returns; {}
+    where there are no such groups."""
+    groups: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        if episode.group is not None:
+            groups.setdefault(episode.group, []).append(episode)
+    several = [group for group in groups.values() if len(group) > 1]
+    return {"even_groups": sum(_is_even(group, learner) for group in several) / len(several)} if several else {}
+
+
+def _is_even(group: Sequence[Episode], learner: str) -> bool:
+    returns: dict[str, set[float]] = {}
+    for episode in group:
+        for seat, agent in episode.seats.items():
+            if agent == learner:
+                returns.setdefault(seat, set()).add(episode.returns[seat])
+    return all(len(values) == 1 for values in returns.values())
 
 
 def episode_metrics(episodes: Sequence[Episode], learner: str) -> dict[str, float]:
