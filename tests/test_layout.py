@@ -35,6 +35,9 @@ LAZY = {
 """Heavy or optional: imported inside the function that needs them, never when a module loads."""
 TRITON_FILE = re.compile(r"turnwise\.kernels\.\w+_triton\b")
 """Kernels are defined when a module loads: these import triton, and are themselves imported by who launches them."""
+TEXTUAL_FILE = re.compile(r"turnwise\.play\.terminal\b")
+"""So is a textual app, which is a class: `turnwise.play.terminal` imports textual and is imported by who opens it."""
+AT_LOAD = {"triton": TRITON_FILE, "textual": TEXTUAL_FILE}
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ def broken_rules(found: Import, module: str) -> Iterator[str]:
     parts = found.target.split(".")
     if parts[0] == "turnwise":
         yield from _against_the_stream(parts, module)
-        if TRITON_FILE.match(found.target) and not (found.lazy or TRITON_FILE.match(module)):
-            yield f"{found.target} is imported inside the function that launches its kernels"
+        if any(file.match(found.target) and not (found.lazy or file.match(module)) for file in AT_LOAD.values()):
+            yield f"{found.target} is imported inside the function that uses it"
     elif parts[0] in FOLDERS:
         yield f"bare import of {parts[0]}: write turnwise.{parts[0]}"
     elif parts[0] not in sys.stdlib_module_names:
@@ -85,7 +88,7 @@ def broken_rules(found: Import, module: str) -> Iterator[str]:
             yield f"kernels import torch, and files *_triton.py triton: not {parts[0]}"
         if PURE.match(module) and parts[0] not in PURE_MAY:
             yield f"pure mathematics imports {', '.join(sorted(PURE_MAY))} and records: not {parts[0]}"
-        if parts[0] in LAZY and not found.lazy and not (parts[0] == "triton" and TRITON_FILE.match(module)):
+        if parts[0] in LAZY and not found.lazy and not (parts[0] in AT_LOAD and AT_LOAD[parts[0]].match(module)):
             yield f"{parts[0]} is imported inside the function that needs it, never when a module loads"
 
 

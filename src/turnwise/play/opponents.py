@@ -1,4 +1,4 @@
-"""Who sits at the other seats: scripted agents, weights of a run or a model folder, models behind an API."""
+"""Who sits at the other seats. Weights are loaded once, and the games of several threads take turns with them."""
 
 from __future__ import annotations
 
@@ -19,67 +19,52 @@ _loading = threading.Lock()
 
 
 class Weights:
-    """An agent with weights of its own, loaded once, which the games of several threads ask one after the other."""
+    """An agent with weights of its own that several games ask one after the other."""
 
-    def __init__(self, name: str, agent: Any, settings: Any) -> None:
-        self.name, self.context, self.sampling = name, agent.context, agent.sampling
-        self._agent, self._settings, self._turn = agent, settings, threading.Lock()
+    def __init__(self, name: str, voice: Any) -> None:
+        self.name, self.context, self.sampling = name, voice.context, voice.sampling
+        self._voice, self._turn = voice, threading.Lock()
 
     def act(self, requests: Sequence[Request]) -> list[Reply]:
-        """One reply per request, computed as the settings of the run say."""
-        from turnwise.algorithms.startup import precision
-
-        with self._turn, precision(self._settings):
-            replies: list[Reply] = self._agent.act(requests)
+        """One reply per request."""
+        with self._turn:
+            replies: list[Reply] = self._voice.act(requests)
         return replies
 
 
-def load_opponent(name: str, game: TextGame) -> Agent:
-    """The agent of a name, a path or `openai:MODEL`. Raises ValueError, saying what would do, where there is none.
+def load_opponent(word: str, game: TextGame, env_id: str, env_kwargs: Mapping[str, Any]) -> Agent:
+    """The agent of a word, as `turnwise eval` reads it. Raises ValueError, saying what would do, where there is none.
 
     game: any object of the game that is to be played; a scripted agent is tried on it.
     """
-    from turnwise.agents.api.settings import ApiSettings
-    from turnwise.agents.api.start import api_agent
-    from turnwise.agents.scripted import scripted_agent
+    from turnwise.algorithms.evaluation.players import HUMAN, load, player
     from turnwise.algorithms.files import RunFolderError
     from turnwise.algorithms.settings import require_player
 
-    if Path(name).expanduser().is_dir():
-        try:
-            return _load(name)
-        except RunFolderError as error:
-            raise ValueError(f"opponent: {error}") from None
-    asked = api_agent(name, ApiSettings())
-    if asked is not None:
-        return asked
-    require_player(name, game, "opponent")
-    return scripted_agent(name)
+    try:
+        who = player(word)
+        if who.kind == HUMAN:
+            raise ValueError("opponent: you are the only person at this table; name an agent")
+        if who.kind == "scripted":
+            require_player(word, game, "opponent")
+        if who.kind != "weights":
+            return load(who, env_id, env_kwargs)
+        with _loading:
+            if who.fingerprint not in _shared:
+                _shared[who.fingerprint] = Weights(word, load(who, env_id, env_kwargs))
+            return _shared[who.fingerprint]
+    except RunFolderError as error:
+        raise ValueError(f"opponent: {error}") from None
 
 
-def _load(name: str) -> Weights:
-    """The weights of a folder, which stay loaded until another version of them is there."""
-    from turnwise.algorithms.checkpoint import weights_of
-    from turnwise.algorithms.evaluation.folder import settings_of
-    from turnwise.algorithms.startup import saved_policy
-
-    folder = Path(name).expanduser()
-    place = str(weights_of(folder).resolve())
-    with _loading:
-        if place not in _shared:
-            settings = settings_of(folder, [])
-            agent = saved_policy(settings, Path(place), training=False).agent
-            _shared[place] = Weights(name, agent, settings)
-        return _shared[place]
-
-
-def arguments_of(name: str, env_id: str) -> Mapping[str, Any]:
+def arguments_of(word: str, env_id: str) -> Mapping[str, Any]:
     """The arguments that a run was trained at this game with, so that its agent reads what it knows; else none."""
     from turnwise.algorithms.checkpoint import FOLDER
     from turnwise.algorithms.compose import CONFIG, load_config, run_settings
 
-    path = Path(name).expanduser()
-    for folder in (path, path.parent.parent):
+    path = Path(word).expanduser()
+    run = Path(word.rpartition(":")[0]).expanduser()
+    for folder in (path, path.parent.parent, run):
         if (folder / CONFIG).exists() and (folder / FOLDER).is_dir():
             games = run_settings(load_config(folder)).env.games
             return next((dict(game.kwargs) for game in games if game.id == env_id), {})
@@ -87,10 +72,12 @@ def arguments_of(name: str, env_id: str) -> Mapping[str, Any]:
 
 
 def known_agents(roots: Sequence[Path]) -> list[str]:
-    """Scripted agents by name, then the runs below these folders that have a checkpoint."""
+    """Scripted and null agents by name, then the runs below these folders that have a checkpoint."""
     from turnwise.agents.scripted import SCRIPTED
+    from turnwise.algorithms.evaluation.nulls import NULLS
 
-    return [*SCRIPTED, *(str(run) for root in roots for run in _runs(root, RUN_DEPTH))]
+    runs = dict.fromkeys(str(run) for root in roots for run in _runs(root, RUN_DEPTH))
+    return [*dict.fromkeys([*SCRIPTED, *NULLS]), *runs]
 
 
 def _runs(folder: Path, depth: int) -> Iterator[Path]:

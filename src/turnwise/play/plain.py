@@ -51,13 +51,15 @@ def _hello(session: Session, console: Console) -> None:
 
 def _tell(state: State, told: int, console: Console) -> int:
     """Print what is new; returns how many messages have been printed."""
-    for speaker, text in state.messages[told:]:
-        if speaker != YOU:
+    news = [text for speaker, text in state.messages[told:] if speaker != YOU]
+    if not state.error or state.over:  # else the reason is all that is new
+        for text in news:
             console.print()
             console.print(plain(text))
-    if state.board is not None and len(state.messages) > told:
-        console.print()
-        console.print(board_text(state.board))
+        drawn = board_text(state.board)
+        if news and drawn.plain not in safe(news[-1]):
+            console.print()
+            console.print(drawn)
     return len(state.messages)
 
 

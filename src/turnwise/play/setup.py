@@ -70,7 +70,7 @@ def prepare(setup: Setup) -> Prepared:
             raise ValueError(f"a seed is a whole number of at least 0: got {seed}")
         seat = _seat(setup.seat, game.seats, seed)
         others = _others(setup.opponents, [other for other in game.seats if other != seat])
-        agents = {name: load_opponent(name, game) for name in dict.fromkeys(others.values())}
+        agents = {name: load_opponent(name, game, spec.id, kwargs) for name in dict.fromkeys(others.values())}
         plan = Plan(
             id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}",
             env_id=spec.id,
