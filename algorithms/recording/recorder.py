@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +14,9 @@ from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recording.choose import chosen, is_due
 from turnwise.algorithms.recording.columns import filled, updated, with_advantages, without_scores
+from turnwise.algorithms.recording.folder import FOLDER, place_of, recorded
 from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.records import Episode
-
-FOLDER = "episodes"
-_NAME = re.compile(r"step-(\d+)\.parquet")
 
 
 class Recorder:
@@ -53,7 +50,7 @@ class Recorder:
         from turnwise.parquet import write_parquet
 
         found = [updated(episode, after) for episode, after in zip(episodes, scored, strict=True)]
-        path = self.folder / f"step-{step:06d}.parquet"
+        path = place_of(self.folder, step)
         with reported(path):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_parquet(path, [_told(episode, step) for episode in found])
@@ -68,12 +65,6 @@ class Recorder:
 
     def _scored(self, episodes: Sequence[Episode], wanted: frozenset[str]) -> list[Episode]:
         return annotate(episodes, self._learner, self._context, wanted, name=LEARNER, answer_prefix="")
-
-
-def recorded(folder: Path) -> Iterator[tuple[int, Path]]:
-    """(step, file) of what a run has kept, by ascending step."""
-    found = ((_NAME.fullmatch(path.name), path) for path in (folder.iterdir() if folder.is_dir() else ()))
-    yield from sorted((int(match[1]), path) for match, path in found if match)
 
 
 def _told(episode: Episode, step: int) -> Episode:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from turnwise.records import SCHEMA_VERSION, Episode, RecordError, episode_from_
 VERSION_KEY = b"turnwise.schema_version"
 JSON_COLUMNS = ("env_kwargs", "metadata")
 MAP_COLUMNS = ("seats", "returns", "end_values")
+GROUP = 256
+"""Episodes that are compressed together: what is read where one of them is asked for."""
 
 
 def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> None:
@@ -27,21 +30,27 @@ def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> 
         OSError: if the file cannot be written, a full disk among the reasons; `path` is then as it was before.
         ModuleNotFoundError: if pyarrow is not installed.
     """
-    pyarrow, parquet = _pyarrow()
-    try:
-        table = pyarrow.Table.from_pylist([_to_row(episode) for episode in episodes], schema=_schema(pyarrow))
-    except (pyarrow.ArrowException, TypeError, OverflowError, UnicodeError) as error:
-        raise RecordError(f"an episode does not fit the columns of a Parquet file: {error}") from None
+    _, parquet = _pyarrow()
+    table = table_of(episodes)
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            parquet.write_table(table, file, compression="zstd", write_page_checksum=True)
+            parquet.write_table(table, file, compression="zstd", write_page_checksum=True, row_group_size=GROUP)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def table_of(episodes: Iterable[Episode]) -> Any:
+    """The episodes as a pyarrow table. Raises RecordError if a value does not fit its column."""
+    pyarrow, _ = _pyarrow()
+    try:
+        return pyarrow.Table.from_pylist([_to_row(episode) for episode in episodes], schema=_schema(pyarrow))
+    except (pyarrow.ArrowException, TypeError, OverflowError, UnicodeError) as error:
+        raise RecordError(f"an episode does not fit the columns of a Parquet file: {error}") from None
 
 
 def read_parquet(path: str | os.PathLike[str]) -> list[Episode]:
@@ -62,6 +71,37 @@ def read_parquet(path: str | os.PathLike[str]) -> list[Episode]:
     except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise RecordError(f"{os.fspath(path)} is no intact Parquet file: {error}") from None
     return [_from_row(row) for row in rows]
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A file of episodes as pyarrow's `ParquetFile`, to read a part of. Raises as `read_parquet`, in the block too."""
+    pyarrow, parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            _check_version(path, file.schema_arrow.metadata)
+            yield file
+    except FileNotFoundError:
+        raise
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+        raise RecordError(f"{os.fspath(path)} is no intact Parquet file: {error}") from None
+
+
+def read_rows(path: str | os.PathLike[str], rows: Iterable[int]) -> dict[int, Episode]:
+    """Number of the row -> its episode; those that the file has not are left out. Raises as `read_parquet`."""
+    wanted, found = set(rows), dict[int, Episode]()
+    with opened(path) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if any(start <= row < start + size for row in wanted):
+                place = start
+                for batch in file.iter_batches(batch_size=64, row_groups=[group]):
+                    for row in sorted(wanted & set(range(place, place + len(batch)))):
+                        found[row] = _from_row(batch.slice(row - place, 1).to_pylist()[0])
+                    place += len(batch)
+            start += size
+    return found
 
 
 def _check_version(path: str | os.PathLike[str], metadata: dict[bytes, bytes] | None) -> None:

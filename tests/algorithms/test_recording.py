@@ -19,7 +19,8 @@ from turnwise.algorithms.batch import pack
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recipes import Magnet, Objective, Optimisation
 from turnwise.algorithms.recording.choose import chosen, is_due
-from turnwise.algorithms.recording.recorder import Recorder, recorded
+from turnwise.algorithms.recording.folder import recorded
+from turnwise.algorithms.recording.recorder import Recorder
 from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.parquet import read_parquet
 from turnwise.records import Episode
