@@ -89,7 +89,7 @@ function table(id, rows, state, change) {
       return h("th", { class: kind, scope: "col", "aria-sort": mine ? (down ? "descending" : "ascending") : null },
         name ? h("button", { type: "button", click: () => order(name) }, title, mine ? (down ? " ↓" : " ↑") : "") : title);
     });
-  return h("div", { class: "scroll" }, h("table", { "aria-label": "Episodes" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows.map((row) => line(id, row)))));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of episodes" }, h("table", { "aria-label": "Episodes" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows.map((row) => line(id, row)))));
 }
 
 function line(id, row) {

@@ -109,7 +109,7 @@ async function game(root, sid, app) {
   const place = h("div", { class: "place" });
   const moves = h("div", { class: "moves" });
   const log = h("div", { class: "log", role: "log", "aria-label": "What you are told", tabindex: "0" });
-  const status = h("p", { class: "turn", role: "status" });
+  const status = h("p", { class: "whose-turn", role: "status" });
   const told = h("div", { "aria-live": "polite" });
   const result = h("div");
   const line = h("textarea", { rows: "2", "aria-label": "Your reply", placeholder: "An action, or any text. Enter sends it.", keydown: (event) => {

@@ -64,7 +64,7 @@ function grid(runs, sort, down, order) {
     h("th", { class: kind, scope: "col", "aria-sort": title === sort ? (down ? "descending" : "ascending") : null },
       h("button", { type: "button", id: `sort-${i}`, click: () => order(title) }, title, title === sort ? (down ? " ↓" : " ↑") : "")));
   const row = (run) => h("tr", { "data-run": run.id }, COLUMNS.map(([, , shown, kind]) => h("td", { class: kind }, shown(run))));
-  return h("div", { class: "scroll" }, h("table", { "aria-label": "Runs" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, runs.map(row))));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" }, h("table", { "aria-label": "Runs" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, runs.map(row))));
 }
 
 function name(run) {
