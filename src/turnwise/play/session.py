@@ -85,6 +85,8 @@ class Session:
         self.failure: BaseException | None = None
         """What broke, where something did that nobody expected."""
         self._desk = _Desk()
+        self._game: TextGame | None = None
+        """The live game while the person is asked."""
         self._thread = threading.Thread(target=self._run, name=f"turnwise-play-{self.id}", daemon=True)
         self._thread.start()
 
@@ -188,7 +190,7 @@ class Session:
 
     def _ask(self, request: Request) -> str:
         """Show the person what their seat has read, and wait for their reply. Raises HumanLeft."""
-        game = request.game
+        game = self._game = request.game
         legal, tools = game.legal(), tuple(game.tools())
         self._show(
             messages=_told(request.messages),
@@ -198,6 +200,7 @@ class Session:
             asked=True,
         )
         text = self._desk.answers.get()
+        self._game = None
         if text is None:
             raise HumanLeft
         return text
