@@ -185,3 +185,9 @@ def load(who: Player, env_id: str, env_kwargs: Mapping[str, Any], ask: Ask | Non
             raise ValueError("a person plays in tournaments, and in turnwise play: not here")
         return HumanAgent(ask)
     return null_agent(who.word, env_id, env_kwargs) if who.kind == "null" else scripted_agent(who.word)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(players, settings as KEY=VALUE) of the words of a command line. A path that exists is a player in any case."""
+    settings = [word for word in words if "=" in word and not Path(word).exists()]
+    return [word for word in words if word not in settings], settings

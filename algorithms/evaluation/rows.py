@@ -15,7 +15,7 @@ class Row:
     """One episode. Counts are of the agent's own turns."""
 
     problem: str
-    """Episodes of one problem had the same chance: of a deal those with seats swapped, of a puzzle the further tries."""
+    """Episodes of one problem had the same chance: those of a deal with seats swapped, further tries at a puzzle."""
     seat: str
     gained: float
     """The agent's return, in task units."""

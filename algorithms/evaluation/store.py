@@ -27,8 +27,8 @@ class Batch:
 
     key: str
     rows: tuple[Row, ...]
-    usage: Mapping[str, float] | None
-    """What a server was asked for, and its cost."""
+    figures: Mapping[str, float]
+    """What else is known of them, such as what a server was asked for (`api/...`)."""
 
 
 class Store:
@@ -44,7 +44,7 @@ class Store:
         path = self.folder / PLAYED / f"{key}.json"
         try:
             raw = json.loads(path.read_text())
-            return Batch(key, tuple(map(row_from_dict, raw["rows"])), raw["usage"])
+            return Batch(key, tuple(map(row_from_dict, raw["rows"])), raw["figures"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -55,7 +55,7 @@ class Store:
         parts: Mapping[str, Any],
         rows: Sequence[Row],
         episodes: Sequence[Episode],
-        usage: Mapping[str, float] | None = None,
+        figures: Mapping[str, float],
     ) -> Batch:
         """Write a batch down."""
         from turnwise.parquet import write_parquet
@@ -64,9 +64,21 @@ class Store:
         for name in (PLAYED, EPISODES):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         write_parquet(self.episodes(key), episodes)
-        content = {"of": dict(parts), "usage": usage, "rows": [row.to_dict() for row in rows]}
+        content = {"of": dict(parts), "figures": dict(figures), "rows": [row.to_dict() for row in rows]}
         write_atomically(self.folder / PLAYED / f"{key}.json", json.dumps(content, default=str) + "\n")
-        return Batch(key, tuple(rows), usage)
+        return Batch(key, tuple(rows), dict(figures))
+
+    def note(self, key: str) -> dict[str, Any] | None:
+        """What was kept under a key."""
+        path = self.folder / PLAYED / f"{key}.json"
+        found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        return found
+
+    def keep(self, key: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Write down what took long to find out; returns it."""
+        (self.folder / PLAYED).mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / PLAYED / f"{key}.json", json.dumps(content, default=str) + "\n")
+        return dict(content)
 
     def episodes(self, key: str) -> Path:
         """Where the games of a batch lie."""

@@ -46,6 +46,8 @@ def _most_even(advantage: Array) -> Array:
     from scipy.optimize import minimize
 
     members = support(advantage)
+    if members.sum() == 1:
+        return members.astype(np.float64)
     rows = advantage[:, members]
     free = [(None, None) if member else (0.0, None) for member in members]
 

@@ -41,7 +41,7 @@ def payoff_samples(games: Record, weights: Array) -> Array:
 
 
 def antisymmetric(mean: Array) -> Array:
-    """Half of what the row player gets more than the column player: `mean` itself in a zero-sum game; 0 on the diagonal.
+    """Half of what the row player gets more than the column player: in a zero-sum game `mean` itself, with 0 for NaN.
 
     Raises ValueError where a pair did not play.
     """
