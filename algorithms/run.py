@@ -30,9 +30,10 @@ from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.metrics import step_metrics
 from turnwise.algorithms.player import Cast, LocalPlayer, Played
 from turnwise.algorithms.recording.recorder import Recorder
+from turnwise.algorithms.reporting.journal import Journal
 from turnwise.algorithms.reporting.runlog import RunLog, plain_json
 from turnwise.algorithms.settings import RunSettings
-from turnwise.algorithms.startup import Policy, voice_of
+from turnwise.algorithms.startup import Policy, say_nothing, voice_of
 from turnwise.algorithms.stop import Stop, Stopped
 from turnwise.algorithms.world import ALONE, World
 
@@ -51,9 +52,10 @@ class Run:
         world: World = ALONE,
         stop: Stop | None = None,
         cast: Cast = LocalPlayer,
+        say: Callable[[str], None] = say_nothing,
     ) -> None:
         """`exams`: what the run is judged at, the headline first. `world`: the ranks that train together. `cast`: who
-        plays."""
+        plays. `say`: told what a person should know while the run goes."""
         self.settings, self.run_dir, self.policy, self.exams, self.world = settings, run_dir, policy, exams, world
         self.learner = make_learner(settings, policy, world)
         agents, league = invited(settings, policy)
@@ -82,7 +84,7 @@ class Run:
         self.saved: int | None = None
         """The step of the newest checkpoint."""
         self.stop = stop or Stop(settings.stop_within_s)
-        self.log = RunLog(run_dir, tensorboard=settings.tensorboard) if world.is_first else None
+        self.log = Journal(settings, run_dir, say) if world.is_first else None
         self.ledger = RunLog(run_dir, tensorboard=False, name=LEDGER) if world.is_first and settings.ledger else None
 
     @property
@@ -126,8 +128,7 @@ class Run:
 
     def _write(self, record: dict[str, Any], observe: Observer) -> None:
         if self.log is not None:
-            self.log.write(record)
-            observe(record)
+            observe(self.log.write(record))
 
     @property
     def progress(self) -> float:

@@ -24,6 +24,7 @@ from turnwise.algorithms.needs import NEEDS, able
 from turnwise.algorithms.pool import LeagueSettings
 from turnwise.algorithms.recipes import SFT, AlgorithmSettings
 from turnwise.algorithms.recording.settings import RecordingSettings
+from turnwise.algorithms.reporting.trackers import NAMES as TRACKER_NAMES
 from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.invalid import invalid_policy
 from turnwise.envs.registry import make_game
@@ -204,6 +205,10 @@ class RunSettings:
     """Which episodes are written down, for `turnwise view`."""
     tensorboard: bool = True
     """Write TensorBoard events too."""
+    trackers: tuple[str, ...] = ()
+    """Where metrics go besides: wandb, mlflow, trackio, each set up by its own environment variables."""
+    tracker_project: str = "turnwise"
+    """What runs are filed under there."""
 
     def __post_init__(self) -> None:
         require_between("steps", self.steps, 1)
@@ -213,6 +218,8 @@ class RunSettings:
         require_between("checkpoint_every", self.checkpoint_every, 1)
         require_between("checkpoints_kept", self.checkpoints_kept, 1)
         require_between("seed", self.seed, 0)
+        for name in self.trackers:
+            require_choice("trackers", name, TRACKER_NAMES)
         require_between("stop_within_s", self.stop_within_s, 0.0, open_low=True)
         if self.engine.name == "openai" and self.launcher.name != "local":
             raise ValueError(

@@ -47,6 +47,8 @@ def finish(run: Run) -> dict[str, Any]:
     write_atomically(run.run_dir / "games.jsonl", "".join(lines))
     write_atomically(run.run_dir / "summary.json", json.dumps(summary, indent=1) + "\n")
     write_report(run.run_dir)
+    if run.log is not None:
+        run.log.end(summary)
     return summary
 
 

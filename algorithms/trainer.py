@@ -16,6 +16,7 @@ from turnwise.algorithms.fit import require_fitting_games
 from turnwise.algorithms.memory_plan import plan_memory, require_room
 from turnwise.algorithms.player import Cast, LocalPlayer
 from turnwise.algorithms.reporting.runlog import lock_run
+from turnwise.algorithms.reporting.trackers import require_package
 from turnwise.algorithms.run import Observer, Run
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.startup import fresh_policy, precision, require_apis, said_by, saved_policy, say_nothing
@@ -40,10 +41,13 @@ def train(
     seed and its step, and the checkpoint holds everything else. `world`: the ranks that train together, each of which
     makes this call; the first one writes. `stop`: what can end it early; None: signals. `cast`: who plays.
     Raises RunFolderError (folder in use, full disk, no whole checkpoint), NotFinite, NothingPlayed, Lost, Stopped
-    (SIGTERM or SIGINT came: the last finished step is saved), and what the settings' parts raise.
+    (SIGTERM or SIGINT came: the last finished step is saved), ModuleNotFoundError where a tracker's package is
+    missing, and what the settings' parts raise.
     """
     require_fitting_games(settings)
     require_apis(settings, world.size)
+    for name in settings.trackers:
+        require_package(name)
     exams = exams_of(settings)
     plan = plan_memory(settings, world.size)
     for line in plan.lines():
@@ -57,7 +61,7 @@ def train(
         checkpoint = world.share(newest_whole(run_dir, say) if world.is_first else None, "the newest checkpoint")
         state = None if checkpoint is None else load_checkpoint(checkpoint)
         policy = fresh_policy(settings, say) if checkpoint is None else saved_policy(settings, checkpoint)
-        run = Run(settings, run_dir, policy, exams, world, stop, cast)
+        run = Run(settings, run_dir, policy, exams, world, stop, cast, say)
         try:
             if state is not None:
                 run.load(state)

@@ -7,7 +7,7 @@ compares the middle of a few latest steps with that of the steps before, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ Record = Mapping[str, Any]
 class Thresholds:
     """From where on a run counts as sick. Shares lie in [0, 1]; log-probabilities and divergences are in nats."""
 
-    recent: int = 5
+    recent: int = 10
     """Latest steps whose median is judged."""
     history: int = 100
     """Latest steps that are looked at in all; the first `fewest` of them are what the recent ones are compared with."""
@@ -51,11 +51,11 @@ class Thresholds:
     gradient_spike: float = 10.0
     """Gradient norm above so many times the median of before, and above `large_gradient`."""
     large_gradient: float = 1.0
-    spikes: int = 3
+    spikes: int = 5
     """So many spikes among the latest `2 * recent` steps."""
     kl_blow_up: float = 5.0
     """Divergence from the reference above so many times that of before, and above `large_kl`."""
-    large_kl: float = 1.0
+    large_kl: float = 1.5
     stale_share: float = 0.25
     """Share of planned episodes that were left out because they were begun too many updates ago."""
 
@@ -81,20 +81,29 @@ class Past:
 
     def values(self, name: str) -> list[float]:
         """Of the records that hold it, oldest first."""
-        found = (record.get(name) for record in self.records)
-        return [float(value) for value in found if isinstance(value, int | float)]
+        return _numbers(name, self.records, len(self.records))
 
     def now(self, name: str) -> float | None:
         """The median of the recent steps; None where there are too few."""
-        values = self.values(name)[-self.limits.recent :]
+        values = _numbers(name, reversed(self.records[-2 * self.limits.recent :]), self.limits.recent)
         return median(values) if len(values) == self.limits.recent else None
 
     def compared(self, name: str) -> tuple[float, float] | None:
         """(median of the recent steps, median of the first ones that are looked at); None where there are too few."""
-        values, limits = self.values(name), self.limits
-        if len(values) < limits.fewest + limits.recent:
-            return None
-        return median(values[-limits.recent :]), median(values[: limits.fewest])
+        limits = self.limits
+        now, first = self.now(name), _numbers(name, self.records[: -limits.recent], limits.fewest)
+        return (now, median(first)) if now is not None and len(first) == limits.fewest else None
+
+
+def _numbers(name: str, records: Iterable[Record], most: int) -> list[float]:
+    found = []
+    for record in records:
+        value = record.get(name)
+        if isinstance(value, int | float):
+            found.append(float(value))
+            if len(found) == most:
+                break
+    return found
 
 
 def length_collapse(past: Past) -> str | None:
@@ -194,8 +203,9 @@ def kl_blow_up(past: Past) -> str | None:
 
 
 def staleness(past: Past) -> str | None:
-    stale, planned = past.now("dropped/stale"), past.now("planned")
-    if stale is None or not planned or stale / planned <= past.limits.stale_share:
+    latest, limits = past.records[-past.limits.recent :], past.limits
+    stale, planned = (sum(record.get(name) or 0.0 for record in latest) for name in ("dropped/stale", "planned"))
+    if len(latest) < limits.recent or not planned or stale / planned <= limits.stale_share:
         return None
     return (
         f"{100 * stale / planned:.0f}% of episodes are thrown away because they were begun too many updates ago. Raise "

@@ -68,17 +68,25 @@ class Progress:
             self._live = None
 
     def update(self, record: Mapping[str, Any]) -> None:
-        """Take the metrics of one more step; draws at most twice a second."""
+        """Take the metrics of one more step; draws at most twice a second. What `alerts` holds is said at once."""
         self._record, self._done = record, int(record[self._unit])
         if self._first is None:
             self._first, self._started = self._done, self._clock()
         evaluated = self._note_evaluation(record)
+        for alert in record.get("alerts", ()):
+            self._warn(f"alert at step {alert['step']}, {alert['kind']}: {alert['text']}")
         if self._live is None:
             if evaluated or record["step"] % self.every == 0 or self._done >= self.total:
                 print(self.line(), file=self._stream, flush=True)
         elif self._clock() - self._drawn >= _REDRAW_S:
             self._drawn = self._clock()
             self._live.update(self._view(), refresh=True)
+
+    def _warn(self, text: str) -> None:
+        if self._live is None:
+            print(text, file=self._stream, flush=True)
+        else:
+            self._live.console.print(text, style="yellow", markup=False, highlight=False)
 
     def line(self) -> str:
         """The state of the run in one plain line."""

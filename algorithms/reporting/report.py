@@ -7,12 +7,14 @@ or run anything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.games import of_game
+from turnwise.algorithms.reporting.alerts import read_alerts
 from turnwise.algorithms.reporting.measures import best, column, duration, label, main_measure, shown, with_start
 from turnwise.algorithms.reporting.panels import evaluation_panel, training_panels
 from turnwise.algorithms.reporting.plots import NARROW, SERIES, WIDE, Panel, draw, inline_svg
@@ -23,7 +25,7 @@ from turnwise.algorithms.reporting.runlog import flat, read_metrics
 def write_report(run_dir: Path) -> Path:
     """Read what the run folder holds and write `report.html` into it; what is missing is named on the page.
 
-    Reads config.yaml, metrics.jsonl, summary.json, evaluation.json and games.jsonl. Returns the page's path.
+    Reads config.yaml, metrics.jsonl, alerts.jsonl, summary.json, evaluation.json and games.jsonl. Returns the page's path.
     Raises: RunFolderError where the folder is missing, a file in it is broken, or the page cannot be written.
     """
     run_dir = Path(run_dir)
@@ -36,6 +38,7 @@ def write_report(run_dir: Path) -> Path:
             **dialogues(run_dir / "games.jsonl"),
             "charts": [_chart(panel, f"chart-{i}") for i, panel in enumerate(training_panels(records))],
             "steps": records[-1]["step"] if records else 0,
+            "alerts": [asdict(alert) for alert in read_alerts(run_dir)],
             "config": read_text(run_dir / "config.yaml"),
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -39,7 +40,7 @@ class MlflowRun:
         found = self._client.get_experiment_by_name(about.project)
         experiment = found.experiment_id if found else self._client.create_experiment(about.project)
         run_id = str(self._client.create_run(experiment, run_name=about.name).info.run_id)
-        params = [Param(name, str(value)[:LONGEST]) for name, value in about.config.items()]
+        params = [Param(spelt(name), str(value)[:LONGEST]) for name, value in about.config.items()]
         for some in _parts(params, MOST_PARAMS):
             self._client.log_batch(run_id, params=some)
         return run_id
@@ -49,7 +50,7 @@ class MlflowRun:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        every = [Metric(name, value, now, step) for step, numbers in rows for name, value in numbers.items()]
+        every = [Metric(spelt(name), value, now, step) for step, numbers in rows for name, value in numbers.items()]
         for some in _parts(every, MOST_METRICS):
             self._client.log_batch(self._run_id, metrics=some)
 
@@ -57,13 +58,18 @@ class MlflowRun:
         """See `Tracker`. Numbers become metrics, the rest tags."""
         for name, value in summary.items():
             if isinstance(value, int | float):
-                self._client.log_metric(self._run_id, f"summary/{name}", value)
+                self._client.log_metric(self._run_id, spelt(f"summary/{name}"), value)
             elif value is not None:
-                self._client.set_tag(self._run_id, f"summary/{name}", str(value)[:LONGEST])
+                self._client.set_tag(self._run_id, spelt(f"summary/{name}"), str(value)[:LONGEST])
 
     def close(self, whole: bool) -> None:
         """See `Tracker`."""
         self._client.set_terminated(self._run_id, status="FINISHED" if whole else "KILLED")
+
+
+def spelt(name: str) -> str:
+    """The name in the characters that MLflow allows, `_` in place of others."""
+    return re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

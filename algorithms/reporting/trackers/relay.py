@@ -32,10 +32,9 @@ class Trackers:
         run_dir: Path,
         *,
         opening: Callable[[str], Callable[[About], Tracker]] = opener,
-        patience_s: float = PATIENCE_S,
     ) -> None:
         """`about`: what is known of the run there -> all that a tracker is told of it."""
-        self._path, self._patience_s, self._lock = run_dir / IDENTITIES, patience_s, threading.Lock()
+        self._path, self._lock = run_dir / IDENTITIES, threading.Lock()
         self._known: dict[str, dict[str, str]] = json.loads(self._path.read_text()) if self._path.exists() else {}
         known = self._known
         self._relays = {
@@ -62,12 +61,12 @@ class Trackers:
         for relay in self._relays.values():
             relay.put(summary)
 
-    def close(self) -> None:
+    def close(self, patience_s: float = PATIENCE_S) -> None:
         """Wait for what is not sent yet, so long as patience lasts."""
         for relay in self._relays.values():
             relay.close()
         for relay in self._relays.values():
-            relay.wait(self._patience_s)
+            relay.wait(patience_s)
 
     def news(self) -> list[str]:
         """What is to be told of trackers that have failed, each once."""
