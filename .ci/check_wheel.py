@@ -21,9 +21,11 @@ def files_of_the_folders(root: Path) -> set[str]:
 
     Notes for readers of the source (`*.md`) and what Python or an editor leaves behind do not ship.
     """
-    face = [path for path in (root / "src/turnwise").iterdir() if path.is_file()]
+    top = root / "src/turnwise"
+    rooms = [path for path in top.iterdir() if path.is_dir() and not path.is_symlink()]
+    face = [path for place in (top, *rooms) for path in (place.iterdir() if place == top else place.rglob("*"))]
     inner = [path for folder in FOLDERS for path in (root / folder).rglob("*") if path.is_file()]
-    names = {f"turnwise/{path.name}" for path in face if _ships(path)}
+    names = {f"turnwise/{path.relative_to(top).as_posix()}" for path in face if path.is_file() and _ships(path)}
     return names | {f"turnwise/{path.relative_to(root).as_posix()}" for path in inner if _ships(path)}
 
 

@@ -6,12 +6,14 @@ import contextlib
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnwise.algorithms.build import SettingsError, build, nearest
+from turnwise.algorithms.method import GROUP as METHODS
 from turnwise.envs.plugins import config_folders
 from turnwise.envs.registry import GAMES, PLUGINS, UnknownEnv, find_spec
 
@@ -133,7 +135,8 @@ def _option_files(group: str) -> dict[str, Traversable]:
 @functools.cache
 def plugin_configs() -> tuple[Path, ...]:
     """The folders `configs` that the packages of plugins ship."""
-    return tuple(config_folders(plugin for plugin in PLUGINS if plugin.problem is None))
+    games = [plugin.entry_point for plugin in PLUGINS if plugin.problem is None]
+    return tuple(config_folders([*games, *(entry.value for entry in entry_points(group=METHODS))]))
 
 
 def shadowed_options() -> list[tuple[Path, str]]:

@@ -96,9 +96,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         require_choice("ratio", self.ratio, RATIO_LEVELS)
-        require_choice("guard", self.guard, sorted(GUARDS))
+        require_choice("guard", self.guard, GUARDS.known(self.guard))
         for name in self.corrections:
-            require_choice("corrections", name, sorted(CORRECTIONS))
+            require_choice("corrections", name, CORRECTIONS.known(name))
         self.guard_record()
         self.correction_records()
         require_between("entropy_weight", self.entropy_weight, 0.0)
@@ -282,12 +282,12 @@ class AlgorithmSettings:
     """The paper of the recipe."""
 
     def __post_init__(self) -> None:
-        require_choice("explore", self.explore, sorted(EXPLORERS))
-        require_choice("credit", self.credit, sorted(CREDITS))
+        require_choice("explore", self.explore, EXPLORERS.known(self.explore))
+        require_choice("credit", self.credit, CREDITS.known(self.credit))
         for name in self.rewards:
-            require_choice("rewards", name, sorted(REWARDS))
+            require_choice("rewards", name, REWARDS.known(name))
         for name in self.shapings:
-            require_choice("shapings", name, sorted(SHAPINGS))
+            require_choice("shapings", name, SHAPINGS.known(name))
         require_between("group_size", self.group_size, 1)
         if not self.answer_prefix:
             raise ValueError("answer_prefix is the text that opens an answer: got an empty one")

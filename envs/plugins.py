@@ -93,9 +93,9 @@ def load_plugin(plugin: Plugin) -> Any:
     return found
 
 
-def config_folders(plugins: Iterable[Plugin]) -> list[Path]:
-    """The folders `configs` inside the packages of plugins; they are found without importing a package."""
-    tops = dict.fromkeys(plugin.entry_point.partition(":")[0].partition(".")[0] for plugin in plugins)
+def config_folders(places: Iterable[str]) -> list[Path]:
+    """The folders `configs` inside the packages of entry points; they are found without importing a package."""
+    tops = dict.fromkeys(place.partition(":")[0].partition(".")[0] for place in places)
     return [folder for top in tops for place in _places(top) if (folder := Path(place) / "configs").is_dir()]
 
 

@@ -183,8 +183,7 @@ def test_config_folders_are_found_without_an_import(tmp_path: Path, monkeypatch:
     (tmp_path / "loud/__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     places = ["loud.deep.game:Game", "loud:Other", "nowhere_at_all:Game"]
-    plugins = [Plugin(id="x/Y-LLM", entry_point=place, package="loud") for place in places]
-    assert config_folders(plugins) == [tmp_path / "loud/configs"]
+    assert config_folders(places) == [tmp_path / "loud/configs"]
 
 
 def test_a_plugin_that_cannot_be_imported_is_isolated_and_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from turnwise.algorithms.checks import require_choice
 from turnwise.algorithms.corrections import settings
 from turnwise.algorithms.corrections.inputs import CorrectionInputs
-from turnwise.algorithms.method import Method
+from turnwise.algorithms.method import Method, Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,18 +25,21 @@ WEIGHTS = ("tis", "mis", "icepop", "sequence_tis", "sequence_mis")
 """Those that multiply by trainer / sampler, so that the ratio's denominator must be the trainer's."""
 
 
-CORRECTIONS: dict[str, Method[Tensor]] = {
-    "tis": Method(settings.CapSettings, f"{__name__}.weights:truncated", NEEDS),
-    "mis": Method(settings.CapSettings, f"{__name__}.weights:masked", NEEDS),
-    "icepop": Method(settings.BandSettings, f"{__name__}.weights:icepop", NEEDS),
-    "sequence_tis": Method(settings.CapSettings, f"{__name__}.weights:sequence_truncated", NEEDS),
-    "sequence_mis": Method(settings.CapSettings, f"{__name__}.weights:sequence_masked", NEEDS),
-    "geometric": Method(settings.GeometricSettings, f"{__name__}.masks:geometric", NEEDS),
-    "trm": Method(settings.TRMSettings, f"{__name__}.masks:trust_region", NEEDS),
-    "seq_mean_k3": Method(settings.MeanK3Settings, f"{__name__}.masks:mean_k3", NEEDS),
-    "opsm": Method(settings.OPSMSettings, f"{__name__}.masks:off_policy_sequences", NEEDS),
-    "veto": Method(settings.VetoSettings, f"{__name__}.masks:veto", NEEDS),
-}
+CORRECTIONS: Registry[Tensor] = Registry(
+    "corrections",
+    {
+        "tis": Method(settings.CapSettings, f"{__name__}.weights:truncated", NEEDS),
+        "mis": Method(settings.CapSettings, f"{__name__}.weights:masked", NEEDS),
+        "icepop": Method(settings.BandSettings, f"{__name__}.weights:icepop", NEEDS),
+        "sequence_tis": Method(settings.CapSettings, f"{__name__}.weights:sequence_truncated", NEEDS),
+        "sequence_mis": Method(settings.CapSettings, f"{__name__}.weights:sequence_masked", NEEDS),
+        "geometric": Method(settings.GeometricSettings, f"{__name__}.masks:geometric", NEEDS),
+        "trm": Method(settings.TRMSettings, f"{__name__}.masks:trust_region", NEEDS),
+        "seq_mean_k3": Method(settings.MeanK3Settings, f"{__name__}.masks:mean_k3", NEEDS),
+        "opsm": Method(settings.OPSMSettings, f"{__name__}.masks:off_policy_sequences", NEEDS),
+        "veto": Method(settings.VetoSettings, f"{__name__}.masks:veto", NEEDS),
+    },
+)
 
 
 def refuse_double_correction(old_logprobs: str, corrections: Iterable[str]) -> None:

@@ -28,7 +28,7 @@ def combined(corrections: Mapping[str, Any], inputs: CorrectionInputs) -> tuple[
     """
     product = torch.ones_like(inputs.trainer)
     for name, settings in corrections.items():
-        require_choice("correction", name, sorted(CORRECTIONS))
+        require_choice("correction", name, CORRECTIONS.known(name))
         product = product * CORRECTIONS[name].function(inputs, settings)
     product = product.masked_fill(~inputs.mask, 1.0)
     return product, _figures(product, inputs)

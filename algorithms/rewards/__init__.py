@@ -8,7 +8,7 @@ sum of its turns' rewards and of what came outside of them, and `reward_parts` s
 
 from __future__ import annotations
 
-from turnwise.algorithms.method import Method
+from turnwise.algorithms.method import Method, Registry
 from turnwise.algorithms.rewards import (
     format,
     kl,
@@ -27,16 +27,19 @@ from turnwise.algorithms.rewards.amounts import RewardResult
 __all__ = ["REWARDS", "RewardResult"]
 
 
-REWARDS: dict[str, Method[RewardResult]] = {
-    "overlong": Method(overlong.OverlongSettings, overlong.reward),
-    "format": Method(format.FormatSettings, format.reward),
-    "tool_bonus": Method(tool_bonus.ToolBonusSettings, tool_bonus.reward, ("tool_calls",)),
-    "kl": Method(kl.KLSettings, kl.reward, ("train_logprobs", "reference_logprobs")),
-    "length": Method(length.LengthSettings, length.reward),
-    "normalise": Method(normalise.NormaliseSettings, normalise.reward),
-    "par": Method(par.PARSettings, par.reward, ("reference_returns",)),
-    "toolrl": Method(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
-    "pav": Method(pav.PAVSettings, pav.reward, ("branches",)),
-    "sparse": Method(sparse.SparseSettings, sparse.reward, ("dense_rewards",)),
-    "scale": Method(scale.ScaleSettings, scale.reward),
-}
+REWARDS: Registry[RewardResult] = Registry(
+    "rewards",
+    {
+        "overlong": Method(overlong.OverlongSettings, overlong.reward),
+        "format": Method(format.FormatSettings, format.reward),
+        "tool_bonus": Method(tool_bonus.ToolBonusSettings, tool_bonus.reward, ("tool_calls",)),
+        "kl": Method(kl.KLSettings, kl.reward, ("train_logprobs", "reference_logprobs")),
+        "length": Method(length.LengthSettings, length.reward),
+        "normalise": Method(normalise.NormaliseSettings, normalise.reward),
+        "par": Method(par.PARSettings, par.reward, ("reference_returns",)),
+        "toolrl": Method(toolrl.ToolRLSettings, toolrl.reward, ("tool_calls", "reference_calls")),
+        "pav": Method(pav.PAVSettings, pav.reward, ("branches",)),
+        "sparse": Method(sparse.SparseSettings, sparse.reward, ("dense_rewards",)),
+        "scale": Method(scale.ScaleSettings, scale.reward),
+    },
+)

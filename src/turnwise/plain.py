@@ -8,7 +8,7 @@ from importlib import import_module
 PLAIN = {
     "check": "turnwise.envs.checker.command",
     "doctor": "turnwise.doctor",
-    "new": "turnwise.new_env",
+    "new": "turnwise.scaffold.command",
 }
 """Command -> module whose `main(words, program=...)` returns an exit code."""
 

@@ -1,0 +1,53 @@
+"""`Words`: the parser of commands that need nothing beyond a plain install."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+
+class Words(argparse.ArgumentParser):
+    """Says what it does not know in one line, with the nearest that it knows; shows examples in its help."""
+
+    def __init__(self, program: str, about: str, examples: Sequence[str]) -> None:
+        shown = "\n".join(("examples:", *(f"  {line}" for line in examples)))
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(
+            prog=program, description=_wrapped(about), epilog=shown, formatter_class=layout, allow_abbrev=False
+        )
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does. Exits with 2 on an option that there is not."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            kind = "option" if rest[0].startswith("-") else "further word"
+            self.error(f"there is no {kind} {rest[0]}{_near(rest[0], self._option_string_actions)}")
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = list(action.choices)
+            raise argparse.ArgumentError(
+                None, f"{action.metavar} is {' or '.join(known)}: got {value!r}{_near(value, known)}"
+            )
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with 2."""
+        self.exit(2, f"turnwise: {message} ({self.prog} --help)\n")
+
+
+def nearest_hint(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` with the nearest known word; empty where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+_near = nearest_hint
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, 80)

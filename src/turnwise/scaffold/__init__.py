@@ -1,0 +1,1 @@
+"""Packages that `turnwise new` writes for people who extend turnwise."""
