@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnwise.agents.drawing import Drawn, Ints
-from turnwise.agents.engine import Ask, Completion
+from turnwise.agents.engine import Ask, Completion, make_completion
 from turnwise.agents.sampling import skip, uniforms
+from turnwise.quick import quick
 
 Flags = NDArray[np.bool_]
 
@@ -29,6 +30,9 @@ class Asked:
     entropy: tuple[float, ...] = ()
     versions: tuple[tuple[int, int], ...] = ()
     """(first token, version of the weights) per span that is over."""
+
+
+make_asked = quick(Asked)
 
 
 class Drafts:
@@ -52,6 +56,8 @@ class Drafts:
         """Per request: the place of its (temperature, top_p) among the names."""
         self._stops = np.zeros(0, dtype=bool)
         """Per request: whether a text may end it."""
+        self._resumed = np.zeros(0, dtype=bool)
+        """Per request: whether some of it was said before it came to its row."""
         self.kinds: list[tuple[tuple[float, float], Ints | None]] = []
         """(temperature, top_p), and who is sampled with it; None for all."""
 
@@ -63,29 +69,37 @@ class Drafts:
         said = np.array([len(one.ids) for one in asked], dtype=np.int64)
         begun = np.array([len(one.ask.begun) for one in asked], dtype=np.int64)
         seeds = np.array([one.ask.seed & 0xFFFFFFFFFFFFFFFF for one in asked], dtype=np.uint64)
-        limit = np.array([one.ask.sampling.max_tokens for one in asked], dtype=np.int64)
-        measured = np.array([one.ask.sampling.entropy_tokens for one in asked], dtype=np.int64)
+        limit, measured, stops, kind = self._settings_of(asked)
         place = self._places(len(asked), int(limit.max()), int(min(measured.max(), limit.max())))
-        for line, one in zip(place, asked, strict=True):
-            if one.ids:
-                self._ids[line, : len(one.ids)] = one.ids
-                self._logprobs[line, : len(one.ids)] = one.logprobs
-                self._entropy[line, : len(one.entropy)] = one.entropy
+        for index in np.flatnonzero(said).tolist():
+            line, one = place[index], asked[index]
+            self._ids[line, : len(one.ids)] = one.ids
+            self._logprobs[line, : len(one.ids)] = one.logprobs
+            self._entropy[line, : len(one.entropy)] = one.entropy
         self.row = np.concatenate([self.row, np.array(rows, dtype=np.int64)])
         self._said = np.concatenate([self._said, said])
         self._limit = np.concatenate([self._limit, limit])
         self._place = np.concatenate([self._place, np.array(place, dtype=np.int64)])
         self._seeds = np.concatenate([self._seeds, skip(seeds, (said + begun).astype(np.uint64))])
         self._measured = np.concatenate([self._measured, measured])
-        self._stops = np.concatenate([self._stops, [bool(one.ask.sampling.stop) for one in asked]])
-        self._kind = np.concatenate([self._kind, self._kinds_of(asked)])
+        self._stops = np.concatenate([self._stops, stops.astype(bool)])
+        self._kind = np.concatenate([self._kind, kind])
+        self._resumed = np.concatenate([self._resumed, said > 0])
         self.asked += asked
         self._sort()
 
-    def _kinds_of(self, asked: Sequence[Asked]) -> Ints:
-        names = [(one.ask.sampling.temperature, one.ask.sampling.top_p) for one in asked]
+    def _settings_of(self, asked: Sequence[Asked]) -> Ints:
+        """[4, requests]: the most it may say, tokens measured, whether a text may end it, and its kind."""
+        settings = [one.ask.sampling for one in asked]
+        if settings.count(settings[0]) == len(settings):
+            settings = settings[:1]
+        names = [(each.temperature, each.top_p) for each in settings]
         self._names += [name for name in dict.fromkeys(names) if name not in self._names]
-        return np.array([self._names.index(name) for name in names], dtype=np.int64)
+        rows = [
+            (each.max_tokens, each.entropy_tokens, bool(each.stop), self._names.index(name))
+            for each, name in zip(settings, names, strict=True)
+        ]
+        return np.broadcast_to(np.array(rows, dtype=np.int64), (len(asked), 4)).T
 
     def _places(self, count: int, longest: int, measured: int) -> list[int]:
         """Lines of the tables, which are made larger where need be."""
@@ -101,6 +115,9 @@ class Drafts:
         return taken
 
     def _sort(self) -> None:
+        if len(self._names) == 1:
+            self.kinds = [(self._names[0], None)]
+            return
         kinds = np.unique(self._kind)
         alone = len(kinds) == 1
         self.kinds = [(self._names[kind], None if alone else np.flatnonzero(self._kind == kind)) for kind in kinds]
@@ -140,7 +157,28 @@ class Drafts:
         return tuple(self._ids[self._place[index], : self._said[index]].tolist())
 
     def completions(self, chosen: Ints, finished: Flags) -> list[Completion]:
-        """These replies as they are. Their versions are those before the weights of now."""
+        """These replies as they are. Their versions are those before the weights of now.
+
+        Requests that came to a row together and have said the same share one.
+        """
+        first, which = self._distinct(chosen, finished)
+        found = self._written(chosen[first], finished)
+        return [found[index] for index in which.tolist()]
+
+    def _distinct(self, chosen: Ints, finished: Flags) -> tuple[Ints, Ints]:
+        """Places among the chosen of replies that differ, and which of them each one is."""
+        every = np.arange(len(chosen))
+        measured = self._measured[chosen]
+        if len(self.kinds) > 1 or (measured != measured[0]).any():
+            return every, every
+        token = self._ids[self._place[chosen], self._said[chosen] - 1]
+        key = (self.row[chosen] << 33) | (token << 1) | finished[chosen]
+        _, first, which = np.unique(
+            np.where(self._resumed[chosen], -1 - every, key), return_index=True, return_inverse=True
+        )
+        return first, which
+
+    def _written(self, chosen: Ints, finished: Flags) -> list[Completion]:
         place, said = self._place[chosen], self._said[chosen].tolist()
         most = max(said)
         ids, logprobs = self._ids[place, :most].tolist(), self._logprobs[place, :most].tolist()
@@ -153,7 +191,7 @@ class Drafts:
                 for one, row, length in zip(asked, table, lengths, strict=True)
             ]
         return [
-            Completion(tuple(tokens[:length]), tuple(nats[:length]), ended, entropy, one.versions)
+            make_completion(tuple(tokens[:length]), tuple(nats[:length]), ended, entropy, one.versions)
             for one, tokens, nats, length, ended, entropy in zip(
                 asked, ids, logprobs, said, finished[chosen].tolist(), entropies, strict=True
             )
@@ -178,7 +216,7 @@ class Drafts:
             column[going] for column in (self.row, self._said, self._limit, self._place)
         )
         self._seeds, self._measured = self._seeds[going], self._measured[going]
-        self._kind, self._stops = self._kind[going], self._stops[going]
+        self._kind, self._stops, self._resumed = self._kind[going], self._stops[going], self._resumed[going]
         self._sort()
 
 

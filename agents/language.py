@@ -119,12 +119,19 @@ class LanguageStream:
     def receive(self, timeout_s: float) -> list[tuple[int, Reply | AgentFailure]]:
         """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
         done = self._engine.receive(timeout_s)
-        now, version, reply = time.perf_counter(), self._engine.weight_version, self._agent._reply
-        since = [self._since.pop(number) for number, _ in done]
-        return [
-            (number, reply(found, now - begun, version) if isinstance(found, Completion) else found)
-            for (number, found), begun in zip(done, since, strict=True)
-        ]
+        now, version, since = time.perf_counter(), self._engine.weight_version, self._since
+        made: dict[tuple[int, float], Reply] = {}  # of requests that share a completion, one that they share too
+        replies: list[tuple[int, Reply | AgentFailure]] = []
+        for number, found in done:
+            begun = since.pop(number)
+            if isinstance(found, Completion):
+                reply = made.get((id(found), begun))
+                if reply is None:
+                    reply = made[id(found), begun] = self._agent._reply(found, now - begun, version)
+                replies.append((number, reply))
+            else:
+                replies.append((number, found))
+        return replies
 
     def withdraw(self, numbers: Sequence[int]) -> None:
         """Forget these requests."""
@@ -134,10 +141,11 @@ class LanguageStream:
 
     def _ask(self, request: Request) -> Ask:
         agent = self._agent
+        whole = request.max_tokens is None and not request.begun
         return make_ask(
             prompt=request.prompt_ids or agent.context.opening(request.messages),
             seed=request.seed,
-            sampling=agent._sampling(agent._limit(request)),
+            sampling=agent.sampling if whole else agent._sampling(agent._limit(request)),
             begun=request.begun,
             session=request.session,
             allowed=request.allowed,

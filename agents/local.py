@@ -21,7 +21,7 @@ import torch
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.decoder import decoder_of
-from turnwise.agents.drafts import Asked, Drafts, Flags
+from turnwise.agents.drafts import Asked, Drafts, Flags, make_asked
 from turnwise.agents.drawing import Drawn, draw
 from turnwise.agents.engine import AgentFailure, Ask, Completion, Weights
 from turnwise.agents.kv import Trunk
@@ -109,10 +109,10 @@ class LocalEngine:
 
     def submit(self, asks: Sequence[Ask]) -> list[int]:
         """Hand requests in; returns their numbers, in order. Raises ValueError on an empty prompt."""
-        if not all(ask.prompt for ask in asks):
+        if not all([ask.prompt for ask in asks]):
             raise ValueError("a prompt needs at least one token to read: got an empty one")
-        numbers = [next(self._numbers) for _ in asks]
-        self._waiting.extend(Asked(number, ask, ask.prompt) for number, ask in zip(numbers, asks, strict=True))
+        numbers = [*itertools.islice(self._numbers, len(asks))]
+        self._waiting.extend([make_asked(number, ask, ask.prompt) for number, ask in zip(numbers, asks, strict=True)])
         return numbers
 
     def receive(self, timeout_s: float) -> list[tuple[int, Completion | AgentFailure]]:
@@ -190,8 +190,9 @@ class LocalEngine:
             decoder = decoder_of(self.model)
             self._interrupt()
             rows = decoder if isinstance(decoder, str) else Rows(decoder, self.clock, self._buckets)
-            self._rows, self._parameters = rows, [*self.model.parameters()]
-        changes = sum(0 if weight.is_inference() else weight._version for weight in self._parameters)
+            self._rows = rows
+            self._parameters = [weight for weight in self.model.parameters() if not weight.is_inference()]
+        changes = sum([weight._version for weight in self._parameters])
         now = (self.weight_version, changes, None if isinstance(rows, str) else rows.dtype)
         if now != self._weights:
             self._interrupt()
@@ -259,29 +260,30 @@ class LocalEngine:
 
     def _end(self, rows: Rows, over: Flags, finished: Flags) -> None:
         """Hand these replies out, and park the conversations that they belong to."""
-        drafts, standing = self._drafts, dict[int, list[int]]()
+        drafts = self._drafts
         chosen = np.flatnonzero(over)
+        ended = [drafts.asked[index] for index in chosen.tolist()]
         replies = drafts.completions(chosen, finished)
-        for index, reply in zip(chosen.tolist(), replies, strict=True):
-            self._done[drafts.asked[index].number] = self._spanned(reply, drafts.asked[index])
+        for one, reply in zip(ended, replies, strict=True):
+            self._done[one.number] = self._spanned(reply, one) if one.versions else reply
         if self._parking.pays:
-            for index in chosen.tolist():
-                if drafts.asked[index].ask.session is not None:
-                    standing.setdefault(int(drafts.row[index]), []).append(index)
-        self._park(rows, standing)
+            standing: dict[int, tuple[tuple[int, ...], list[str]]] = {}  # row -> its tokens, and who stands there
+            for row, one, reply in zip(drafts.row[chosen].tolist(), ended, replies, strict=True):
+                if one.ask.session is not None:
+                    if row not in standing:
+                        standing[row] = one.ask.prompt + reply.ids, []
+                    standing[row][1].append(one.ask.session)
+            self._park(rows, standing)
         drafts.keep(~over)
 
     def _spanned(self, reply: Completion, one: Asked) -> Completion:
-        if not one.versions:
-            return reply
         return replace(reply, versions=(*one.versions, (len(one.ids), self.weight_version)))
 
-    def _park(self, rows: Rows, standing: dict[int, list[int]]) -> None:
-        """Keep what was read of these rows for the conversations of these requests."""
-        asked = self._drafts.asked
-        contexts = [asked[m[0]].ask.prompt + self._drafts.ids(m[0]) for m in standing.values()]
-        for parked, members in zip(rows.park([*standing], contexts), standing.values(), strict=True):
-            self._parking.keep((s for s in (asked[index].ask.session for index in members) if s is not None), parked)
+    def _park(self, rows: Rows, standing: dict[int, tuple[tuple[int, ...], list[str]]]) -> None:
+        """Keep what was read of these rows for the conversations that stand there."""
+        caches = rows.park([*standing], [tokens for tokens, _ in standing.values()])
+        for parked, (_, sessions) in zip(caches, standing.values(), strict=True):
+            self._parking.keep(sessions, parked)
 
     @torch.inference_mode()
     def _close_rows(self) -> None:
@@ -305,7 +307,7 @@ class LocalEngine:
         for context, group in groups.items():
             found = parked[context]
             shared = trunks[context][1] if found is None else found.shared
-            most = max(len(one.ask.prompt) + one.ask.sampling.max_tokens for one in group)
+            most = max([len(one.ask.prompt) + one.ask.sampling.max_tokens for one in group])
             length = max(length, most - shared)
         rows.reserve(len(groups), length, len(self._drafts) + len(admitted))
         opened = rows.open([(context, parked[context], *trunks.get(context, (None, 0))) for context in groups])
@@ -318,7 +320,11 @@ class LocalEngine:
         if not self._waiting:
             return []
         admitted: list[Asked] = []
-        longest = max((len(one.ask.prompt) for one in self._drafts.asked), default=0)
+        longest = max([len(one.ask.prompt) for one in self._drafts.asked], default=0)
+        longer = max(longest, *[len(one.context) for one in self._waiting])
+        if (len(self._drafts) + len(self._waiting)) * longer <= self.batch_tokens:
+            longest, admitted = longer, [*self._waiting]
+            self._waiting.clear()
         while self._waiting:
             longer = max(longest, len(self._waiting[0].context))
             count = len(self._drafts) + len(admitted) + 1

@@ -37,7 +37,7 @@ class Parking:
         holders = set(sessions)
         if not holders:
             return
-        for session in holders:
+        for session in holders & self._of.keys():
             self._leave(session)
         self._of |= dict.fromkeys(holders, parked)
         self._holders[parked] = holders
