@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 
 
+_MOST_SHOWN = 60
+"""Words that a hint lists."""
+
+
 class SettingsError(ValueError):
     """A setting is unknown, ill-typed or impossible."""
 
@@ -40,10 +44,13 @@ def build(record: type[Record], values: Any, path: str) -> Record:
 
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
-    """A hint: the nearest known word, or all of them."""
+    """A hint: the nearest known word, or what is known, as far as a person would read it."""
     words = sorted(known)
     near = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(words)}"
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = f" and {len(words) - _MOST_SHOWN} more" if len(words) > _MOST_SHOWN else ""
+    return f"known: {', '.join(words[:_MOST_SHOWN])}{more}"
 
 
 def _join(path: str, key: object) -> str:
