@@ -165,8 +165,7 @@ def battleship(known: Known, game: Any, seat: str | None) -> Board | None:
         lines = words(text)
         heads = [at for at, line in enumerate(lines) if line.startswith("Your ")]
         read.append([found for at in heads if (found := lettered(lines[at + 1 :])) is not None])
-    if not read or not read[0]:
-        return None
+    read = [boards or [_empty_sea(game)] for boards in read]
     drawn = [boards[0] for boards in read] if seat is None else read[0]
     heights = {len(rows) for _, _, rows, _ in drawn}
     if len(heights) != 1:
@@ -182,6 +181,14 @@ def battleship(known: Known, game: Any, seat: str | None) -> Board | None:
             line += [_sea(sign, shots=at == 1 and seat is not None) for sign in row]
     caption = " and ".join(f"{name}'s ships" for name in known) if seat is None else _CAPTIONS[len(drawn)]
     return grid(cells, row_labels=drawn[0][1], col_labels=letters, caption=caption)
+
+
+def _empty_sea(game: Any) -> tuple[list[str], list[str], list[list[str]], int]:
+    """Before there is a ship."""
+    rules = game.spiel_game.get_parameters()
+    height, width = rules["board_height"], rules["board_width"]
+    letters = [chr(ord("A") + column) for column in range(width)]
+    return letters, [str(row + 1) for row in range(height)], [["."] * width for _ in range(height)], 0
 
 
 _CAPTIONS = {1: "Your ships.", 2: "Your ships on the left, your shots on the right."}

@@ -37,16 +37,19 @@ def load_opponent(word: str, game: TextGame, env_id: str, env_kwargs: Mapping[st
 
     game: any object of the game that is to be played; a scripted agent is tried on it.
     """
-    from turnwise.algorithms.evaluation.players import HUMAN, load, player
-    from turnwise.algorithms.files import RunFolderError
+    from turnwise.agents.scripted import scripted_agent
     from turnwise.algorithms.settings import require_player
+
+    if _is_scripted(word):
+        require_player(word, game, "opponent")
+        return scripted_agent(word)
+    from turnwise.algorithms.evaluation.players import HUMAN, load, player  # loads torch, which takes seconds
+    from turnwise.algorithms.files import RunFolderError
 
     try:
         who = player(word)
         if who.kind == HUMAN:
             raise ValueError("opponent: you are the only person at this table; name an agent")
-        if who.kind == "scripted":
-            require_player(word, game, "opponent")
         if who.kind != "weights":
             return load(who, env_id, env_kwargs)
         with _loading:
@@ -57,8 +60,16 @@ def load_opponent(word: str, game: TextGame, env_id: str, env_kwargs: Mapping[st
         raise ValueError(f"opponent: {error}") from None
 
 
+def _is_scripted(word: str) -> bool:
+    from turnwise.agents.scripted import SCRIPTED
+
+    return (word in SCRIPTED or word.startswith("mcts(")) and not Path(word).exists()
+
+
 def arguments_of(word: str, env_id: str) -> Mapping[str, Any]:
     """The arguments that a run was trained at this game with, so that its agent reads what it knows; else none."""
+    if _is_scripted(word):
+        return {}
     from turnwise.algorithms.checkpoint import FOLDER
     from turnwise.algorithms.compose import CONFIG, load_config, run_settings
 
