@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from turnwise.envs.words import Words
+from turnwise.envs.parser import Words
 from turnwise.scaffold.names import Names, names_of
 from turnwise.scaffold.write import KINDS, write_package
 
