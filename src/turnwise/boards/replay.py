@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from turnwise.agents.replay import play_again
 from turnwise.boards.drawing import board_of, marked
 from turnwise.boards.shapes import Board
@@ -23,12 +26,16 @@ def replay(episode: Episode) -> list[Board | None]:
     if episode.seed is None:
         return [None] * (len(episode.turns) + 1)
     clean = all(turn.status == "ok" for turn in episode.turns)
-    tries = [_replayed(episode, policy, episode.seed) for policy in (_POLICIES[:1] if clean else _POLICIES)]
+    worded = [{name: value for name, value in episode.env_kwargs.items() if name != "prompt"}]  # full words draw better
+    if "prompt" in episode.env_kwargs:
+        worded.append(dict(episode.env_kwargs))
+    policies = _POLICIES[:1] if clean else _POLICIES
+    tries = [_replayed(episode, kwargs, policy, episode.seed) for kwargs in worded for policy in policies]
     return max(tries, key=lambda boards: sum(board is not None for board in boards))
 
 
-def _replayed(episode: Episode, policy: str, seed: int) -> list[Board | None]:
-    game = make_game(episode.env_id, **episode.env_kwargs)
+def _replayed(episode: Episode, kwargs: Mapping[str, Any], policy: str, seed: int) -> list[Board | None]:
+    game = make_game(episode.env_id, **kwargs)
     boards: list[Board | None] = []
     try:
         referee = Referee(game, invalid=policy)

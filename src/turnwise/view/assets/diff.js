@@ -70,7 +70,7 @@ function form(steps, asked, start, go) {
 function show(out, id, result, asked, first, app) {
   const side = h("div", { class: "page" });
   const { mean, low, high } = result.difference;
-  const verdict = low > 0 ? "Step b is better." : high < 0 ? "Step a is better." : "The interval holds 0: these games do not tell them apart.";
+  const verdict = low === null ? "Too few games for an interval: play more." : low > 0 ? "Step b is better." : high < 0 ? "Step a is better." : "The interval holds 0: these games do not tell them apart.";
   const open = async (i) => {
     note({ pair: String(i) });
     rows.forEach((row, n) => (n === i ? row.setAttribute("aria-current", "true") : row.removeAttribute("aria-current")));
@@ -89,7 +89,7 @@ function show(out, id, result, asked, first, app) {
     h("dl", { class: "card facts" },
       h("div", {}, h("dt", {}, `a: step ${asked.a}, mean return`), h("dd", { class: "big" }, signed(result.mean_a))),
       h("div", {}, h("dt", {}, `b: step ${asked.b}, mean return`), h("dd", { class: "big" }, signed(result.mean_b))),
-      h("div", {}, h("dt", {}, "b − a, with a 95% interval"), h("dd", { class: "big" }, `${signed(mean)} `, h("span", { class: "muted interval" }, `${signed(low)} to ${signed(high)}`))),
+      h("div", {}, h("dt", {}, "b − a, with a 95% interval"), h("dd", { class: "big" }, `${signed(mean)} `, low === null ? null : h("span", { class: "muted interval" }, `${signed(low)} to ${signed(high)}`))),
       h("div", { class: "verdict" }, h("dt", {}, "What it says"), h("dd", {}, verdict.replace("Step a", `Step ${asked.a}`).replace("Step b", `Step ${asked.b}`)))),
     h("div", { class: "scroll low" }, h("table", { "aria-label": "Pairs of games" }, h("thead", {}, h("tr", {},
       ["Game", "Seat"].map((title) => h("th", { scope: "col" }, title)), ["Return of a", "Return of b", "b − a", "Same turns"].map((title) => h("th", { scope: "col", class: "number" }, title)))), h("tbody", {}, rows))),

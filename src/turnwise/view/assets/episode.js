@@ -59,7 +59,12 @@ function facts(id, { episode, forks }) {
     episode.parent ? fact("Forked from", h("a", { href: to("run", id, "episode", episode.parent, { turn: episode.fork_turn }) }, `its parent at turn ${episode.fork_turn + 1}`)) : null,
     forks.length ? fact("Forks", h("span", { class: "links" }, forks.map((fork) =>
       h("a", { href: to("run", id, "episode", fork.key, { turn: fork.fork_turn }) }, `turn ${fork.fork_turn + 1}: ${perSeat(fork.returns)}`)))) : null,
-    Object.keys(episode.metadata ?? {}).length ? h("details", {}, h("summary", {}, "Metadata"), h("pre", {}, JSON.stringify(episode.metadata, null, 2))) : null);
+    more("Arguments of the environment", episode.env_kwargs), more("Metadata", episode.metadata));
+}
+
+function more(name, record) {
+  if (!Object.keys(record ?? {}).length) return null;
+  return h("details", {}, h("summary", {}, name), h("pre", {}, JSON.stringify(record, null, 2)));
 }
 
 /** The switch between text and tokens, and what colours mean; null where no turn has tokens. */

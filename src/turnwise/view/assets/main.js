@@ -1,7 +1,7 @@
 // The shell around the pages: address -> page, top bar, theme, keys.
 //
 // A page is a module that exports `page(root, params, app)`, which may be async:
-//   root    the empty element to fill, with `h` and `fill` of dom.js (text nodes only, never markup)
+//   root    the element to fill, with `fill` and `h` of dom.js (text nodes only, never markup); says "Loading" until then
 //   params  the parts of the address by name (id, key, group, sid), and `query`, a URLSearchParams
 //   app     signal            aborted when the page is left: hand it to get() and to listeners
 //           title(text, up)   the title of the document, and the way back: [[text, address], ...], outermost first
@@ -44,7 +44,6 @@ async function show() {
   try {
     const module = await PAGES[found.name]();
     if (here.signal.aborted) return;
-    fill(root);
     await module.page(root, found.params, app);
   } catch (error) {
     if (here.signal.aborted || error.name === "AbortError") return;

@@ -27,7 +27,7 @@ export async function page(root, params, app) {
   const charts = h("div", { class: "charts" });
   const picker = h("details");
   const trouble = h("div");
-  fill(root, heading(run, id), facts, alerts(run.alerts), curvesTitle(picker), charts, trouble, below(run, id));
+  fill(root, heading(run, id), facts, problems(run.problems), alerts(run.alerts), curvesTitle(picker), charts, trouble, below(run, id));
   fill(facts, headline(run));
   app.keys([
     { keys: ["e"], text: "episodes of this run", run: () => { location.hash = to("run", id, "episodes"); } },
@@ -71,6 +71,11 @@ function alerts(list) {
   if (!list?.length) return null;
   return h("section", { "aria-label": "Alerts" },
     h("ul", { class: "alerts" }, list.map((one) => h("li", {}, h("b", {}, `${one.kind} at step ${one.step}`), one.text))));
+}
+
+function problems(list) {
+  if (!list?.length) return null;
+  return h("ul", { class: "alerts", "aria-label": "What could not be read" }, list.map((one) => h("li", {}, h("b", {}, "Not read"), one)));
 }
 
 const curvesTitle = (picker) => h("div", { class: "heading" }, h("h2", {}, "Curves"), picker);
@@ -146,13 +151,18 @@ function below(run, id) {
     run.config ? h("section", { class: "card" }, h("h2", {}, "Settings"), h("pre", { class: "config", tabindex: "0", "aria-label": "Settings of the run" }, run.config)) : null);
 }
 
-/** Nested values as a list of name and number; whatever is long goes to one line of JSON. */
+/** Nested values as a list of name and number; an interval is written as such, and lists of records are numbered. */
 function values(record) {
   const rows = [];
   const walk = (value, name) => {
-    if (value !== null && typeof value === "object" && !Array.isArray(value)) for (const [key, inner] of Object.entries(value)) walk(inner, name ? `${name}/${key}` : key);
-    else rows.push([name, typeof value === "number" ? number(value, 4) : Array.isArray(value) ? JSON.stringify(value) : String(value ?? "–")]);
+    const inner = (key) => (name ? `${name}/${key}` : key);
+    if (pair(value)) rows.push([name, `${number(value[0])} to ${number(value[1])}`]);
+    else if (Array.isArray(value) && value.every((one) => one === null || typeof one !== "object")) rows.push([name, value.map((one) => number(one)).join(", ")]);
+    else if (value !== null && typeof value === "object") for (const [key, one] of Object.entries(value)) walk(one, inner(Array.isArray(value) ? Number(key) + 1 : key));
+    else rows.push([name, typeof value === "number" ? number(value, 4) : String(value ?? "–")]);
   };
   walk(record, "");
   return h("dl", { class: "values" }, rows.map(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]));
 }
+
+const pair = (value) => Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "number");
