@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "Say what works on this machine, and what to do.",
     "new": "Write a package with an environment of your own.",
     "bench": "Compare methods at equal cost.",
+    "view": "Open runs and their episodes in the browser.",
     "report": "Write the report page of a run again.",
 }
 """Name -> its line in the help. `turnwise.commands.<name>` holds its `app`, see `turnwise.commands.declare`."""

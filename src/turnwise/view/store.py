@@ -1,4 +1,4 @@
-"""The episodes of one source, to be filtered, sorted and paged by DuckDB. Tokens stay in their files until asked for."""
+"""The episodes of one source, filtered, sorted and paged by DuckDB. Tokens stay in their files until asked for."""
 
 from __future__ import annotations
 
@@ -114,20 +114,28 @@ class Store:
         """Key of an episode's parent: of its own file, else of any."""
         if parent is None:
             return None
-        found = self._fresh().execute(
-            "SELECT key FROM episodes WHERE id = $parent "
-            "ORDER BY file <> (SELECT file FROM episodes WHERE key = $key), file, row LIMIT 1",
-            {"parent": parent, "key": key},
-        ).fetchone()
+        found = (
+            self._fresh()
+            .execute(
+                "SELECT key FROM episodes WHERE id = $parent "
+                "ORDER BY file <> (SELECT file FROM episodes WHERE key = $key), file, row LIMIT 1",
+                {"parent": parent, "key": key},
+            )
+            .fetchone()
+        )
         return found[0] if found else None
 
     def forks(self, key: str, id: str) -> list[tuple[str, str, int, dict[str, float]]]:
         """(key, id, fork turn, returns) of the episodes of the same file that were forked from this one."""
-        found = self._fresh().execute(
-            "SELECT key, id, fork_turn, seats, returns FROM episodes "
-            "WHERE parent = $id AND file = (SELECT file FROM episodes WHERE key = $key) ORDER BY fork_turn, row",
-            {"id": id, "key": key},
-        ).fetchall()
+        found = (
+            self._fresh()
+            .execute(
+                "SELECT key, id, fork_turn, seats, returns FROM episodes "
+                "WHERE parent = $id AND file = (SELECT file FROM episodes WHERE key = $key) ORDER BY fork_turn, row",
+                {"id": id, "key": key},
+            )
+            .fetchall()
+        )
         return [(key, id, turn, dict(zip(seats, returns, strict=True))) for key, id, turn, seats, returns in found]
 
     def group(self, group: str, most: int) -> list[str]:
@@ -211,7 +219,9 @@ class Store:
             return
         paths = dict(self.source.files())
         try:
-            self._connection.execute("INSERT INTO episodes SELECT * FROM read_parquet($path)", {"path": str(self._kept)})
+            self._connection.execute(
+                "INSERT INTO episodes SELECT * FROM read_parquet($path)", {"path": str(self._kept)}
+            )
             found = self._connection.execute("SELECT DISTINCT file, size, changed FROM episodes").fetchall()
         except duckdb.Error:  # it is only a copy: made again from the files
             self._connection.execute("DELETE FROM episodes")
@@ -237,14 +247,35 @@ class Store:
             "GROUP BY file, parent",
             {"ids": ids},
         ).fetchall()
-        known = cursor.execute(
-            "SELECT file, id, key FROM episodes WHERE list_contains($names, id)", {"names": names}
-        ).fetchall() if names else []
+        known = (
+            cursor.execute(
+                "SELECT file, id, key FROM episodes WHERE list_contains($names, id)", {"names": names}
+            ).fetchall()
+            if names
+            else []
+        )
         return {(file, id): number for file, id, number in counted}, {(file, id): key for file, id, key in known}
 
 
 def _row(row: Any, forks: dict[Any, int], parents: dict[Any, str]) -> dict[str, Any]:
-    key, id, step, kind, env_id, seats, agents, returns, outcome, status, turns, tokens, invalid, level, group, *rest = row
+    (
+        key,
+        id,
+        step,
+        kind,
+        env_id,
+        seats,
+        agents,
+        returns,
+        outcome,
+        status,
+        turns,
+        tokens,
+        invalid,
+        level,
+        group,
+        *rest,
+    ) = row
     parent, file = rest
     return {
         "key": key,
