@@ -140,7 +140,7 @@ export function panels(names, chosen) {
 
 function below(run, id) {
   return h("div", { class: "two" },
-    run.evaluation ? h("section", { class: "card" }, h("h2", {}, "Evaluation"), values(run.evaluation)) : null,
+    run.evaluation ? h("section", { class: "card" }, h("h2", {}, "Evaluation"), evaluation(run.evaluation)) : null,
     run.summary ? h("section", { class: "card" }, h("h2", {}, "Summary"), values(run.summary)) : null,
     h("section", { class: "card" }, h("h2", {}, "Checkpoints"),
       run.checkpoints?.length ? h("ul", { class: "plainlist" }, run.checkpoints.map((step) => h("li", { class: "chip" }, `step ${step}`))) : h("p", { class: "muted" }, "No checkpoint has been saved yet.")),
@@ -149,6 +149,21 @@ function below(run, id) {
         ? h("ul", { class: "plainlist" }, run.recorded_steps.map((step) => h("li", {}, h("a", { class: "chip live", href: to("run", id, "episodes", { step_min: step, step_max: step }) }, `step ${step}`))))
         : h("p", { class: "muted" }, "No episode of this run has been written down. ", h("code", {}, "recording.every"), " sets how often that happens.")),
     run.config ? h("section", { class: "card" }, h("h2", {}, "Settings"), h("pre", { class: "config", tabindex: "0", "aria-label": "Settings of the run" }, run.config)) : null);
+}
+
+/** Win rates as a table; what else was measured as a list, and all of it on demand. */
+function evaluation({ win_rates: games, ...rest }) {
+  if (!Array.isArray(games) || !games.length) return values(rest);
+  const share = (rate, interval) => [number(rate), pair(interval) ? h("small", {}, `${number(interval[0])} to ${number(interval[1])}`) : null];
+  const row = (one) => h("tr", {}, h("td", {}, one.opponent ?? "–", h("small", {}, one.env_id)), h("td", { class: "number" }, number(one.total?.games)),
+    h("td", { class: "number" }, share(one.total?.win_rate, one.total?.win_interval)), h("td", { class: "number" }, share(one.total?.not_lost_rate, one.total?.not_lost_interval)),
+    h("td", { class: "number" }, share(one.total?.mean_return, one.mean_return_interval)));
+  const head = [["Against"], ["Games", "number"], ["Won", "number"], ["Not lost", "number"], ["Mean return", "number"]];
+  return [
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Games of the evaluation" }, h("table", {},
+      h("thead", {}, h("tr", {}, head.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))), h("tbody", {}, games.map(row)))),
+    values(rest), h("details", {}, h("summary", {}, "Every figure"), values({ win_rates: games })),
+  ];
 }
 
 /** Nested values as a list of name and number; an interval is written as such, and lists of records are numbered. */

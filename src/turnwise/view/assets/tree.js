@@ -63,7 +63,7 @@ const first = ({ node, parent }) => (parent ? node.fork_turn ?? 0 : 0);
 /** The line of an episode, from the turn before its fork on the line of its parent. */
 function branch(one, x, y) {
   const from = first(one), end = Math.max(from, one.node.turns - 1), row = y(one.lane);
-  const start = one.parent ? `M${x(from - 1)} ${y(one.parent.lane)}C${x(from - 0.4)} ${y(one.parent.lane)} ${x(from - 0.7)} ${row} ${x(from)} ${row}` : `M${x(from)} ${row}`;
+  const start = one.parent ? `M${x(from - (from ? 1 : 0.4))} ${y(one.parent.lane)}C${x(from - 0.4)} ${y(one.parent.lane)} ${x(from - 0.7)} ${row} ${x(from)} ${row}` : `M${x(from)} ${row}`;
   return s("path", { d: `${start}H${x(end)}`, class: "branch" });
 }
 
