@@ -21,6 +21,7 @@ COMMANDS = {
     "bench": "Compare methods at equal cost.",
     "view": "Open runs and their episodes in the browser.",
     "report": "Write the report page of a run again.",
+    "export": "Write episodes or a model for other programs.",
 }
 """Name -> its line in the help. `turnwise.commands.<name>` holds its `app`, see `turnwise.commands.declare`."""
 CLOSING = """turnwise COMMAND --help shows its options and examples. Beside --help there are --version, and

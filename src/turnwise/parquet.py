@@ -53,6 +53,11 @@ def table_of(episodes: Iterable[Episode]) -> Any:
         raise RecordError(f"an episode does not fit the columns of a Parquet file: {error}") from None
 
 
+def episodes_of(rows: Iterable[dict[str, Any]]) -> list[Episode]:
+    """The episodes of rows of `table_of`, mappings as lists of pairs. Raises RecordError where one is no episode."""
+    return [_from_row(row) for row in rows]
+
+
 def read_parquet(path: str | os.PathLike[str]) -> list[Episode]:
     """The episodes that `write_parquet` wrote, in their order.
 
