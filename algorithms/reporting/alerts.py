@@ -131,8 +131,8 @@ def entropy_collapse(past: Past) -> str | None:
     if found is None or found[0] >= limits.low_entropy or found[0] >= limits.entropy_collapse * found[1]:
         return None
     return (
-        f"entropy fell from {found[1]:.3g} to {found[0]:.3g} nats per token: the policy hardly explores any more. If the "
-        "game is not solved, lower the learning rate, raise the upper clip bound, or add an entropy bonus or a magnet."
+        f"entropy fell from {found[1]:.3g} to {found[0]:.3g} nats per token: the policy hardly explores any more. If "
+        "the game is not solved, lower the learning rate, raise the upper clip bound, or add an entropy bonus."
     )
 
 
@@ -151,8 +151,8 @@ def invalid_replies(past: Past) -> str | None:
     if found is None or found <= past.limits.invalid_rate:
         return None
     return (
-        f"{100 * found:.0f}% of replies are no legal move. Warm the policy up on legal play (model.sft), show the legal "
-        "moves in the prompt, or let a reply be mended (env.invalid=retry(2))."
+        f"{100 * found:.0f}% of replies are no legal move. Warm the policy up on legal play (model.sft), show the "
+        "legal moves in the prompt, or let a reply be mended (env.invalid=retry(2))."
     )
 
 
@@ -171,8 +171,8 @@ def even_groups(past: Past) -> str | None:
     if found is None or found <= past.limits.even_groups:
         return None
     return (
-        f"in {100 * found:.0f}% of groups all returns are equal, so that they teach nothing. Play tasks that the policy "
-        "sometimes solves (a curriculum, other levels), use algorithm.explore=dynamic, or raise the temperature."
+        f"in {100 * found:.0f}% of groups all returns are equal, so that they teach nothing. Play tasks that the "
+        "policy sometimes solves (a curriculum, other levels), use algorithm.explore=dynamic, or raise the temperature."
     )
 
 
@@ -187,8 +187,8 @@ def gradient_spikes(past: Past) -> str | None:
         return None
     return (
         f"the gradient norm went beyond {bound:.3g} in {len(high)} of the latest {len(latest)} steps, up to "
-        f"{max(high):.3g}. Lower algorithm.optimisation.learning_rate or algorithm.optimisation.max_grad_norm, and look "
-        "at the episodes of these steps."
+        f"{max(high):.3g}. Lower algorithm.optimisation.learning_rate or algorithm.optimisation.max_grad_norm, and "
+        "look at the episodes of these steps."
     )
 
 

@@ -25,7 +25,8 @@ from turnwise.algorithms.reporting.runlog import flat, read_metrics
 def write_report(run_dir: Path) -> Path:
     """Read what the run folder holds and write `report.html` into it; what is missing is named on the page.
 
-    Reads config.yaml, metrics.jsonl, alerts.jsonl, summary.json, evaluation.json and games.jsonl. Returns the page's path.
+    Reads config.yaml, metrics.jsonl, alerts.jsonl, summary.json, evaluation.json and games.jsonl.
+    Returns: the page's path.
     Raises: RunFolderError where the folder is missing, a file in it is broken, or the page cannot be written.
     """
     run_dir = Path(run_dir)

@@ -56,7 +56,8 @@ NAMES = (TENSORBOARD, *TRACKERS)
 
 
 def opener(name: str) -> Callable[[About], Tracker]:
-    """What opens a run in the tracker of that name."""
+    """What opens a run in the tracker of that name, whose package is imported now."""
+    import_module(name)
     found: Callable[[About], Tracker] = import_module(TRACKERS[name]).open_run
     return found
 

@@ -68,8 +68,9 @@ class MlflowRun:
 
 
 def spelt(name: str) -> str:
-    """The name in the characters that MLflow allows, `_` in place of others."""
-    return re.sub(r"[^A-Za-z0-9_\-. :/]", "_", name)
+    """The name in the characters that MLflow allows, `_` in place of others; `.` in place of `/`, since its stores of
+    files cannot hold both a/b and a/b/c."""
+    return re.sub(r"[^A-Za-z0-9_\-. ]", "_", name.replace("/", "."))
 
 
 def _parts(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

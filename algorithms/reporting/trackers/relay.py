@@ -6,7 +6,6 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from turnwise.algorithms.reporting.trackers import About, Rows, Tracker, opener
 IDENTITIES = "trackers.json"
 MOST_WAITING = 10_000
 """Steps that a tracker may be behind before it counts as failed."""
+OPEN_WITHIN_S = 30.0
+"""What a run waits for a tracker to open before its first step goes on; the tracker may take longer."""
 PATIENCE_S = 60.0
 """What a tracker may take to send the rest when a run closes."""
 
@@ -23,7 +24,11 @@ _CLOSE = object()
 
 
 class Trackers:
-    """All trackers of a run. What identifies the run in each stands in RUN/trackers.json, so that it goes on there."""
+    """All trackers of a run. What identifies the run in each stands in RUN/trackers.json, so that it goes on there.
+
+    Packages are imported by the thread that makes this object, and the first `write` waits while trackers open: other
+    code that looks at modules meanwhile would find half-made ones.
+    """
 
     def __init__(
         self,
@@ -32,16 +37,26 @@ class Trackers:
         run_dir: Path,
         *,
         opening: Callable[[str], Callable[[About], Tracker]] = opener,
+        open_within_s: float = OPEN_WITHIN_S,
     ) -> None:
         """`about`: what is known of the run there -> all that a tracker is told of it."""
-        self._path, self._lock = run_dir / IDENTITIES, threading.Lock()
+        self._path, self._lock, self._open_within_s = run_dir / IDENTITIES, threading.Lock(), open_within_s
         self._known: dict[str, dict[str, str]] = json.loads(self._path.read_text()) if self._path.exists() else {}
-        known = self._known
-        self._relays = {
-            name: Relay(partial(_open, opening, name, partial(about, known.get(name, {}))), self._keep(name))
-            for name in names
-        }
+        self._relays = {name: self._relay(name, opening, about) for name in names}
         self._told: set[str] = set()
+
+    def _relay(
+        self,
+        name: str,
+        opening: Callable[[str], Callable[[About], Tracker]],
+        about: Callable[[Mapping[str, str]], About],
+    ) -> Relay:
+        known = self._known.get(name, {})
+        try:
+            opens = opening(name)
+        except (Exception, SystemExit) as error:  # a package that cannot be imported here
+            return Relay(None, self._keep(name), failure=said(error))
+        return Relay(lambda: opens(about(known)), self._keep(name))
 
     def _keep(self, name: str) -> Callable[[Mapping[str, str]], None]:
         def keep(identity: Mapping[str, str]) -> None:
@@ -52,9 +67,11 @@ class Trackers:
         return keep
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Hand over one step; returns at once."""
+        """Hand over one step; returns at once, but for the first step, which waits a while for trackers to open."""
         for relay in self._relays.values():
             relay.put((step, numbers))
+        for relay in self._relays.values():
+            relay.opened.wait(self._open_within_s)
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """The run has come to its end."""
@@ -79,19 +96,24 @@ class Trackers:
         return found
 
 
-def _open(opening: Callable[[str], Callable[[About], Tracker]], name: str, about: Callable[[], About]) -> Tracker:
-    return opening(name)(about())
-
-
 class Relay:
     """Carries steps to one tracker."""
 
-    def __init__(self, opening: Callable[[], Tracker], keep: Callable[[Mapping[str, str]], None]) -> None:
-        """`keep`: called with the run's identity once it is open."""
-        self._opening, self._keep = opening, keep
+    def __init__(
+        self,
+        opening: Callable[[], Tracker] | None,
+        keep: Callable[[Mapping[str, str]], None],
+        *,
+        failure: str | None = None,
+    ) -> None:
+        """`keep`: called with the run's identity once it is open. `failure`: why it cannot even be tried."""
+        self._opening, self._keep, self.failure = opening, keep, failure
         self._waiting: queue.Queue[Any] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
-        self.failure: str | None = None
+        self.opened = threading.Event()
+        """It is open, or has failed."""
+        if failure is not None:
+            self.opened.set()
 
     def put(self, item: tuple[int, Mapping[str, float]] | Mapping[str, Any] | object) -> None:
         """Hand over a step, a summary, or the end. The first one opens the tracker."""
@@ -119,9 +141,11 @@ class Relay:
             self.failure = f"it did not take the last steps within {patience_s:g} s"
 
     def _carry(self) -> None:
+        assert self._opening is not None
         try:
             tracker = self._opening()
             self._keep(tracker.identity)
+            self.opened.set()
             whole = False
             while self.failure is None:
                 items = self._next()
@@ -135,7 +159,8 @@ class Relay:
                     elif item is _CLOSE:
                         return tracker.close(whole)
         except (Exception, SystemExit) as error:  # whatever another package does: the run goes on
-            self.failure = _said(error)
+            self.failure = said(error)
+            self.opened.set()
 
     def _next(self) -> list[Any]:
         """All that waits, at least one."""
@@ -145,6 +170,7 @@ class Relay:
         return items
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """The error in one line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""trackio: SQLite files below TRACKIO_DIR (default: the Hugging Face cache), or a Space where TRACKIO_SPACE_ID names one."""
+"""trackio: SQLite files below TRACKIO_DIR (else in Hugging Face's cache), or the Space that TRACKIO_SPACE_ID names."""
 
 from __future__ import annotations
 

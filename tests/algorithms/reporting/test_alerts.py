@@ -155,7 +155,7 @@ def test_a_watch_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     (tmp_path / ALERTS).write_text('{"step": 1, "kind": "x", "text": "y"}\n{"step": 2}\n')
-    with pytest.raises(RunFolderError, match="line 2 of .*alerts.jsonl is no alert"):
+    with pytest.raises(RunFolderError, match=r"line 2 of .*alerts\.jsonl is no alert"):
         read_alerts(tmp_path)
 
 
