@@ -20,6 +20,7 @@ def listen(port: int | None) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, number))
+            found.listen(128)  # a browser that is quicker than the server waits for it, and is not refused
             return found
         except OSError as error:
             found.close()
