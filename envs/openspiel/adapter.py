@@ -241,6 +241,11 @@ class OpenSpielGame(TextGame):
         position, player = self._here(), self._player(seat)
         return "" if position.chance is not None else self._positions.whole(self.state, position, player)
 
+    def board_in_full(self, seat: str) -> str:
+        """The same in the words of the full prompt, whatever the prompt is."""
+        position, player = self._here(), self._player(seat)
+        return "" if position.chance is not None else self._positions.whole(self.state, position, player, in_full=True)
+
     def secrets(self, seat: str) -> tuple[str, ...]:
         if not self.has_secrets:
             return super().secrets(seat)

@@ -117,9 +117,9 @@ class Positions:
         self._bytes += len(text)
         return text
 
-    def whole(self, state: SpielState, position: Position, player: int) -> str:
-        """All that `player` knows at `position`, whatever it has read before."""
-        if self.compact:
+    def whole(self, state: SpielState, position: Position, player: int, *, in_full: bool = False) -> str:
+        """All that `player` knows at `position`, whatever it has read before; in the words of the full prompt if so."""
+        if self.compact and not in_full:
             return self._compact_text(state, position, player)
         known = self.words.whole(state, player)
         if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -53,7 +54,8 @@ def board_of(game: TextGame, seat: str | None) -> Board | None:
     """
     played = played_game(game)
     seats = tuple(played.seats) if seat is None else (seat,)
-    known = {name: played.board(name) for name in seats} if played.has_board else {}
+    tell: Callable[[str], str] = getattr(played, "board_in_full", played.board)
+    known = {name: tell(name) for name in seats} if played.has_board else {}
     named = _drawing(played)
     if named is not None:
         file, _, function = named.partition(":")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from turnwise.agents.replay import play_again
 from turnwise.boards.drawing import board_of, marked
 from turnwise.boards.shapes import Board
@@ -25,18 +23,8 @@ def replay(episode: Episode) -> list[Board | None]:
     if episode.seed is None:
         return [None] * (len(episode.turns) + 1)
     clean = all(turn.status == "ok" for turn in episode.turns)
-    told = [episode]
-    if "prompt" in episode.env_kwargs:
-        told.insert(0, _in_full(episode))
-    policies = _POLICIES[:1] if clean else _POLICIES
-    tries = [_replayed(one, policy, episode.seed) for one in told for policy in policies]
+    tries = [_replayed(episode, policy, episode.seed) for policy in (_POLICIES[:1] if clean else _POLICIES)]
     return max(tries, key=lambda boards: sum(board is not None for board in boards))
-
-
-def _in_full(episode: Episode) -> Episode:
-    """The same game in its full words, which draw better; what was read was in others, and is not compared."""
-    kwargs = {name: value for name, value in episode.env_kwargs.items() if name != "prompt"}
-    return replace(episode, env_kwargs=kwargs, turns=tuple(replace(turn, observation=()) for turn in episode.turns))
 
 
 def _replayed(episode: Episode, policy: str, seed: int) -> list[Board | None]:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from turnwise.boards.puzzles import FLOOR, Signs, block, drawn
-from turnwise.boards.shapes import Board, Known, cell, first, grid
+from turnwise.boards.shapes import Board, Known, cell, grid
 
 _GRID: Signs = {
     **FLOOR,
@@ -30,14 +30,11 @@ _STANDS = ((0, 0), (0, 4), (4, 0), (4, 3))
 
 def minigrid(known: Known, game: Any, seat: str | None) -> Board | None:
     """What the agent sees, it being the arrow; for everybody the whole grid, north up."""
-    lines = first(known)
-    rows = block(lines, r"[?.#kobG~/DL>v<^]{2,}")
-    caption = next((line for line in lines if line.startswith("Your task")), "")
-    if seat is None:
-        from turnwise.envs.minigrid.view import whole_grid
+    from turnwise.envs.minigrid.view import seen_by_agent, whole_grid
 
-        rows = list(whole_grid(game._env).sketch)
-    return grid(drawn(rows, _GRID), caption=caption) if rows else None
+    shown = whole_grid if seat is None or game.view == "full" else seen_by_agent
+    mission = game._env.mission
+    return grid(drawn(shown(game._env).sketch, _GRID), caption=f"Your task: {mission}." if mission else "")
 
 
 def toy_text(known: Known, game: Any, seat: str | None) -> Board | None:
