@@ -100,6 +100,11 @@ class ChatContext:
         self.first = functools.lru_cache(maxsize=CACHED)(self._first)
         self.bridge = functools.lru_cache(maxsize=CACHED)(self._bridge)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a prompt may begin with an earlier one and the reply to it."""
+        return self.settings.history == "all"
+
     def render(self, messages: Sequence[Message], *, generate: bool) -> str:
         """The template's text, the system message of the settings first; `generate` opens the assistant's next one.
 

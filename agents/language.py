@@ -147,6 +147,6 @@ class LanguageStream:
             seed=request.seed,
             sampling=agent.sampling if whole else agent._sampling(agent._limit(request)),
             begun=request.begun,
-            session=request.session,
+            session=request.session if agent.context.goes_on else None,
             allowed=request.allowed,
         )

@@ -109,7 +109,7 @@ class LocalEngine:
 
     def submit(self, asks: Sequence[Ask]) -> list[int]:
         """Hand requests in; returns their numbers, in order. Raises ValueError on an empty prompt."""
-        if not all([ask.prompt for ask in asks]):
+        if not all(ask.prompt for ask in asks):
             raise ValueError("a prompt needs at least one token to read: got an empty one")
         numbers = [*itertools.islice(self._numbers, len(asks))]
         self._waiting.extend([make_asked(number, ask, ask.prompt) for number, ask in zip(numbers, asks, strict=True)])

@@ -42,6 +42,8 @@ def annotate(
     state that a cut-off episode stopped in is read after the seat's last token.
     Raises ValueError where answers are wanted and an episode has no ground truth.
     """
+    if not wanted:
+        return list(episodes)
     changes: Changes = {}
     ends: dict[int, dict[str, float]] = {}
     wanted = wanted - _known(episodes, name)

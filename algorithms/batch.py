@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -75,12 +74,8 @@ class Batch:
 
 PER_TOKEN = ("advantages", "sampled_logprobs", "train_logprobs", "entropies", "values", "targets")
 """Fields that are [N, T] or None, padded with 0."""
-_OF_TURN = (
-    ("train_logprobs", attrgetter("train_logprobs")),
-    ("entropies", attrgetter("token_entropy")),
-    ("values", attrgetter("token_values")),
-)
-"""Field of the batch, and what a turn has of it."""
+_OF_TURN = {"train_logprobs": "train_logprobs", "entropies": "token_entropy", "values": "token_values"}
+"""Field of the batch -> of a turn."""
 DEMONSTRATION = "demonstration"
 """Key of an episode's metadata: its learner's turns are an example to imitate."""
 
@@ -118,10 +113,11 @@ class Sample:
 
     def note(self, turn: Turn, target: Advantage) -> None:
         """Append what else is known of the turn that was just added. A single target is its first token's."""
-        for name, source in _OF_TURN:
-            column = source(turn)
-            if column is not None:
-                self.columns.setdefault(name, []).extend([math.nan if entry is None else entry for entry in column])
+        if turn.train_logprobs is not None or turn.token_entropy is not None or turn.token_values is not None:
+            for name, of_turn in _OF_TURN.items():
+                column = getattr(turn, of_turn)
+                if column is not None:
+                    self.columns.setdefault(name, []).extend([math.nan if entry is None else entry for entry in column])
         if target is not None:
             single = not isinstance(target, tuple)
             padding = (math.nan,) * (len(turn.completion_ids) - 1)
@@ -191,8 +187,8 @@ def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
     rows, by_row = in_batch_order(samples)
     ids, lengths, token_row, token_position, first = _lay_out(rows, pad_id)
     ordered = [sample for members in by_row for sample in members]
-    counts = torch.tensor([len(sample.columns["advantages"]) for sample in ordered])
-    sample_row = torch.tensor([index for index, members in enumerate(by_row) for _ in members])
+    counts = torch.from_numpy(np.array([len(sample.columns["advantages"]) for sample in ordered]))
+    sample_row = torch.from_numpy(np.repeat(np.arange(len(rows)), [len(members) for members in by_row]))
     columns = torch.arange(int(counts.max()))
     mask = columns < counts[:, None]
     return Batch(
@@ -215,15 +211,20 @@ def _padded(samples: Sequence[Sample], width: int) -> dict[str, Any]:
     Nobody asks a critic about demonstrations: their values may be missing, and are 0.
     """
     found: dict[str, Any] = {}
-    for name in PER_TOKEN:
+    whole = [len(sample.columns["advantages"]) for sample in samples]
+    noted = set[str]().union(*[sample.columns for sample in samples])
+    for name in [name for name in PER_TOKEN if name in noted]:
         rows = [sample.columns.get(name, []) for sample in samples]
-        known = all(
-            len(row) == len(sample.columns["advantages"]) or (name == "values" and sample.demonstrated)
-            for row, sample in zip(rows, samples, strict=True)
-        )
-        if known or (name == "targets" and any(rows)):
+        known = [*map(len, rows)] == whole or (name == "values" and _known_of_own(rows, samples, whole))
+        if known or name == "targets":
             found[name] = _table(rows, width, 0.0 if known else math.nan, np.float32)
     return found
+
+
+def _known_of_own(rows: Sequence[Sequence[float]], samples: Sequence[Sample], whole: Sequence[int]) -> bool:
+    """Whether every sample but demonstrations has an entry for each of its tokens."""
+    triples = zip(rows, samples, whole, strict=True)
+    return all(sample.demonstrated or len(row) == count for row, sample, count in triples)
 
 
 def _table(rows: Sequence[Sequence[float]], width: int, padding: float, dtype: type[np.generic]) -> Tensor:

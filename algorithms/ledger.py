@@ -32,8 +32,7 @@ def with_unused(
     planned: Sequence[str], episodes: Sequence[Episode], dropped: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
     """Reason -> ids, with the plans of which nothing came back under `unused`."""
-    told = {planned_id(name) for name in (*(episode.id for episode in episodes), *_named(dropped))}
-    left = [name for name in planned if name not in told]
+    left = _untold(planned, [*[episode.id for episode in episodes], *_named(dropped)])
     return {**{reason: list(names) for reason, names in dropped.items()}, **({UNUSED: left} if left else {})}
 
 
@@ -44,10 +43,18 @@ def entry(
     twice = repeated([*trained, *_named(dropped)])
     if twice:
         raise Unaccounted(f"step {step} counts {_some(twice)} twice")
-    lost = set(planned) - {planned_id(name) for name in (*trained, *_named(dropped))}
+    lost = _untold(planned, [*trained, *_named(dropped)])
     if lost:
         raise Unaccounted(f"step {step} planned {_some(lost)}, and neither trains on it nor says why not")
     return {"step": step, "planned": list(planned), "trained": list(trained), "dropped": dict(dropped)}
+
+
+def _untold(planned: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The plans that none of these episodes comes from."""
+    wanted, found = set(planned), set(names)
+    missing = wanted - found
+    missing -= {planned_id(name) for name in found - wanted}
+    return [name for name in planned if name in missing] if missing else []
 
 
 def counts(line: Mapping[str, Any]) -> dict[str, float]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 # The innermost brackets win (`\boxed{[bet]}` names bet); a blank pair, such as an empty cell of a board, names nothing.
 _NAMED = re.compile(r"\\boxed\{([^{}\[\]]*)\}|\[([^\[\]]*)\]")
 _END_OF_THOUGHT = "</think>"
+_SHORT = 200
+"""Characters of a reply whose reading is remembered: tiny models say the same things over and over."""
 
 
 def read_action(reply: str, legal: Sequence[str] | None) -> str | None:
@@ -17,18 +20,23 @@ def read_action(reply: str, legal: Sequence[str] | None) -> str | None:
     a bare legal name. What equals a legal name but for case and blanks becomes that name; anything else comes back
     as it was written, for the game to refuse. With `legal` None (free text) the whole stripped reply is the action.
     """
-    if legal is not None and reply[:1] == "[" and reply[-1:] == "]" and reply[1:-1] in legal:
-        return reply[1:-1]  # the whole reply is one legal name: what the search below finds, at a third of its cost
-    text = after_thought(reply)
     if legal is None:
-        return text.strip() or None
-    named = None
-    for boxed, bracketed in _NAMED.findall(text):
-        named = (boxed or bracketed).strip() or named
+        return after_thought(reply).strip() or None
+    named, bare = _of_short(reply) if len(reply) <= _SHORT else _named(reply)
     if named is not None:
         return named if named in legal else _legal_name(named, legal) or named
-    bare = text.strip()
     return bare if bare in legal else _legal_name(bare, legal)
+
+
+def _named(reply: str) -> tuple[str | None, str]:
+    """What the brackets of a reply name last, and the reply itself, without its thoughts and the blanks around it."""
+    text, named = after_thought(reply), None
+    for boxed, bracketed in _NAMED.findall(text):
+        named = (boxed or bracketed).strip() or named
+    return named, text.strip()
+
+
+_of_short = lru_cache(maxsize=1_024)(_named)
 
 
 def after_thought(reply: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from turnwise.algorithms.checks import require_between, require_choice
@@ -84,7 +85,12 @@ def credit(
     A seat that another agent held moves a baseline of its own (key + `|others`), so that an opponent's results never
     pass for the learner's. See `rae` for state and source.
     """
-    games = [_keyed_returns(episode, settings.key, learner) for episode in episodes if is_finished(episode)]
+    keyed = lru_cache(maxsize=None)(partial(_key, settings.key, learner))
+    games = [
+        [(keyed(episode.env_id, seat, agent), episode.returns[seat]) for seat, agent in episode.seats.items()]
+        for episode in episodes
+        if is_finished(episode)
+    ]
     advantages, after = rae(games, state, settings)
     values = iter(advantages)
     table = []
@@ -96,12 +102,10 @@ def credit(
     return CreditResult(table, after, metrics=figures)
 
 
-def _keyed_returns(episode: Episode, key: str, learner: str) -> list[tuple[str, float]]:
-    keyed = []
-    for seat, agent in episode.seats.items():
-        name = f"{episode.env_id}|{seat}" if key == "game_role" else seat if key == "role" else "shared"
-        keyed.append((name if agent == learner else f"{name}|others", episode.returns[seat]))
-    return keyed
+def _key(kind: str, learner: str, env_id: str, seat: str, agent: str) -> str:
+    """What the return of a seat is booked under."""
+    name = f"{env_id}|{seat}" if kind == "game_role" else seat if kind == "role" else "shared"
+    return name if agent == learner else f"{name}|others"
 
 
 def _read(baselines: Mapping[str, float], counts: Mapping[str, int], key: str, settings: RAESettings) -> float:

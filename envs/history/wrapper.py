@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -211,6 +212,12 @@ def summarize(summarizer: Summarizer, text: str, seat: str, seed: int) -> str:
 
 def played_game(game: TextGame) -> TextGame:
     """The game itself, without what tells its history: for players that look at the game and not at its texts."""
-    while isinstance(game, WithHistory):
-        game = game.game
+    while _wraps(type(game)):
+        game = game.game  # type: ignore[attr-defined]  # it is `WithHistory`
     return game
+
+
+@lru_cache(maxsize=1_024)
+def _wraps(kind: type[TextGame]) -> bool:
+    """Asking the class once: an abstract one answers slowly."""
+    return issubclass(kind, WithHistory)

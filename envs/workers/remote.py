@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -272,4 +273,9 @@ class RemoteGame(TextGame):
 
 def may_block(game: TextGame) -> bool:
     """Does a call of this game wait for a worker?"""
-    return isinstance(played_game(game), RemoteGame)
+    return _waits(type(played_game(game)))
+
+
+@lru_cache(maxsize=1_024)
+def _waits(kind: type[TextGame]) -> bool:
+    return issubclass(kind, RemoteGame)
