@@ -44,6 +44,10 @@ def play(
         bool, typer.Option("--plain", help="Line by line; so it is too where there is no terminal.")
     ] = False,
     web: Annotated[bool, typer.Option("--web", help="In the browser.")] = False,
+    port: Annotated[
+        int | None, typer.Option(help="With --web: port of this machine; none: 8642 or a free one.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --web: only print the address.")] = False,
     as_json: Json = False,
 ) -> None:
     """Play against an agent.
@@ -63,16 +67,21 @@ def play(
             invalid=invalid,
         )
         if web:
-            _in_browser(setup, out)
+            _in_browser(setup, out, port, open_it=not no_browser)
             return
         _here(setup, out, plain=plain, as_json=as_json)
 
 
-def _in_browser(setup: Setup, out: Path) -> None:
-    """Open the page of play, with this game begun."""
+def _in_browser(setup: Setup, out: Path, port: int | None, *, open_it: bool) -> None:
+    """Serve the pages, with this game begun."""
+    import webbrowser
+
     from turnwise.play.browser import play_in_browser
 
-    play_in_browser(setup, out, say=typer.echo)
+    try:
+        play_in_browser(setup, out, port=port, say=typer.echo, browse=webbrowser.open if open_it else None)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def _here(setup: Setup, out: Path, *, plain: bool, as_json: bool) -> None:

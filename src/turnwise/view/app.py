@@ -54,14 +54,16 @@ class Json(Response):
         return json.dumps(plain_json(content), ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
 
 
-def make_app(paths: Sequence[Path], *, token: str, port: int) -> App:
-    """The guarded application. paths: where runs are looked for; port: where it is served."""
+def make_app(paths: Sequence[Path], *, token: str, port: int, sessions: Sessions | None = None) -> App:
+    """The guarded application. paths: where runs are looked for; port: where it is served; sessions: of play."""
     runs, jobs = Runs(paths), Jobs()
-    sessions = Sessions([path for path in paths if path.is_dir()] or [Path("runs")], locate=runs.locate)
+    sessions = sessions or Sessions([path for path in paths if path.is_dir()] or [Path("runs")])
+    sessions.locate = runs.locate
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> Any:
         yield
+        sessions.close()  # what people have played so far is saved
         runs.close()
 
     async def unhandled(request: Request, error: Exception) -> Response:
