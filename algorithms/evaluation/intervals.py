@@ -11,7 +11,7 @@ Interval = tuple[float, float]
 NORMAL_95 = 1.959963984540054
 
 
-def wilson(successes: int, trials: int) -> Interval:
+def wilson(successes: float, trials: float) -> Interval:
     """The score interval of a rate, never outside [0, 1]. Raises ValueError unless 0 <= successes <= trials > 0.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".

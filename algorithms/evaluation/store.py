@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import importlib.util
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +87,27 @@ class Store:
         return self.folder / EPISODES / f"{key}.parquet"
 
 
+@functools.cache
 def env_version(env_id: str) -> dict[str, str]:
-    """What the rules of an environment are known by: its id, the package's version, and the source of its module."""
+    """What the rules of an environment are known by: its id, the package's version, and the files of its family."""
     spec = find_spec(env_id)
     plugin = find_plugin(PLUGINS, spec.id)
-    module = importlib.util.find_spec(spec.entry_point.partition(":")[0])
-    source = b"" if module is None or module.origin is None else Path(module.origin).read_bytes()
     return {
         "id": spec.id,
         "package": f"turnwise {__version__}" if plugin is None else f"{plugin.package} {plugin.version}",
-        "source": hashlib.sha256(source).hexdigest()[:20],
+        "source": _source(spec.entry_point),
     }
+
+
+def _source(entry_point: str) -> str:
+    """20 hexadecimal digits of what makes the game: the folder of its module, or the module that stands alone."""
+    module, _, name = entry_point.partition(":")
+    maker = getattr(import_module(module), name)
+    file = Path(inspect.getfile(inspect.unwrap(maker)))
+    if "." not in maker.__module__:
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:20]
+    found = hashlib.sha256()
+    for path in sorted(path for path in file.parent.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        found.update(path.relative_to(file.parent).as_posix().encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()[:20]

@@ -1,0 +1,1 @@
+"""Suites: fixed sets of tasks that agents are compared at."""
