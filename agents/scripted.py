@@ -86,7 +86,7 @@ def scripted_agent(name: str, *, talk: bool = False) -> ScriptedAgent:
     if name.startswith("mcts(") and name.endswith(")") and name[5:-1].isdigit():
         return ScriptedAgent(name, mcts(int(name[5:-1])), talk=talk)
     if name not in SCRIPTED:
-        near = difflib.get_close_matches(name, SCRIPTED, n=1)
+        near = difflib.get_close_matches(name.partition("(")[0], SCRIPTED, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"scripted agents are {', '.join(SCRIPTED)}, mcts(N): got {name!r}{hint}")
     return ScriptedAgent(name, SCRIPTED[name], talk=talk)

@@ -33,22 +33,43 @@ _CALL = re.compile(r"(?<![\w'\"])((?!int|float|str|bool|json_str)[a-z_]+\([-\d.]
 """`mcts(50)`, `retry(2)`: names of ours, which Hydra would take for functions of its own unless they are quoted."""
 
 
-def compose(overrides: Sequence[str]) -> dict[str, Any]:
+def compose(overrides: Sequence[str], *, whole: bool = True) -> dict[str, Any]:
     """The configuration of `train.yaml` and these overrides, resolved to plain values.
 
     `model=PATH_OR_HUB_ID` and `env=ENVIRONMENT_ID` are understood as well as the names of their groups.
+    whole: whether everything that has to be given has been; else what was not is `???`.
     Raises SettingsError on an unknown group, option or key, naming the nearest.
     """
-    words = [_CALL.sub(r"'\1'", word) for given in overrides for word in _expand(given)]
+    words = _words(overrides)
     for word in words:
         _require_readable(word)
     known = _offered(tuple(word for word in words if _is_choice(word)))
     for word in words:
         _check(word, known)
-    return _compose(words, resolve=True)
+    return _compose(words, resolve=True, whole=whole)
 
 
-def _compose(words: Sequence[str], *, resolve: bool) -> dict[str, Any]:
+def _words(overrides: Sequence[str]) -> list[str]:
+    """The overrides as Hydra reads them."""
+    return [_CALL.sub(r"'\1'", word) for given in overrides for word in _expand(given)]
+
+
+def chosen_options(overrides: Sequence[str]) -> dict[str, str]:
+    """Group -> the option that holds under these overrides."""
+    import yaml
+
+    defaults = yaml.safe_load(train_text())["defaults"]
+    chosen = {group: name for default in defaults if default != "_self_" for group, name in default.items()}
+    given = (word.partition("=") for word in _words(overrides))
+    return chosen | {key: value for key, _, value in given if key in groups()}
+
+
+def train_text() -> str:
+    """The YAML that every run begins with."""
+    return (files("turnwise.configs") / "train.yaml").read_text()
+
+
+def _compose(words: Sequence[str], *, resolve: bool, whole: bool = True) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_module
     from hydra.errors import HydraException
@@ -60,7 +81,7 @@ def _compose(words: Sequence[str], *, resolve: bool) -> dict[str, Any]:
             config = hydra_compose("train", overrides=[*words, *_search_path()])
         if resolve:
             _write_out_games(config)
-        found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve)
+        found = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=resolve and whole)
     except MissingMandatoryValue as error:
         raise SettingsError(f"{error.full_key} is needed: give {error.full_key}=VALUE") from None
     except (HydraException, OmegaConfBaseException) as error:
@@ -155,7 +176,8 @@ def _search_path() -> list[str]:
 def groups() -> list[str]:
     """Names of the config groups that a command line may choose from."""
     root = files("turnwise.configs")
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(("_", "obj")))
+    hidden = ("_", "objective", "suite")
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(hidden))
 
 
 def load_config(run_dir: Path) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from turnwise.algorithms.build import nearest
 from turnwise.envs.core import TextGame
-from turnwise.envs.registry import make_game
+from turnwise.envs.registry import arguments_of, make_game
 from turnwise.records import Episode
 
 
@@ -43,7 +44,9 @@ def require_game(env_id: str, kwargs: Mapping[str, Any], levels: Sequence[str], 
     try:
         game = make_game(env_id, **kwargs)
     except TypeError as error:
-        raise ValueError(f"{key}kwargs does not fit {env_id}: {error}") from None
+        strange = [name for name in kwargs if name not in (known := arguments_of(env_id))]
+        hint = f"; {nearest(strange[0], known)}" if strange else ""
+        raise ValueError(f"{key}kwargs does not fit {env_id}: {error}{hint}") from None
     if len(set(levels)) < len(levels):
         raise ValueError(f"{key}levels names each level once: got {', '.join(levels)}")
     strange = [level for level in levels if level not in game.levels]

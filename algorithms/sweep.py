@@ -41,8 +41,10 @@ def sweep_of(config: Mapping[str, Any]) -> Sweep | None:
     return build(Sweep, config["sweep"], "sweep") if config.get("sweep") else None
 
 
-def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]) -> None:
-    """Train every variant with every seed below `run_dir`, then write `table.json` there and print the table.
+def run_sweep(
+    sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Train every variant with every seed below `run_dir`, then write, print and return its `table.json`.
 
     A run that is complete is not trained again, and one that was stopped goes on. Raises SettingsError before the first
     of them if a variant cannot be trained, RunFolderError if one fails.
@@ -61,6 +63,7 @@ def run_sweep(sweep: Sweep, overrides: Sequence[str], run_dir: str | None, say: 
     write_atomically(root / "table.json", text + "\n")
     for line in _lines(sweep, table):
         say(line)
+    return table
 
 
 def _require_variant(name: str, overrides: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ class Words(argparse.ArgumentParser):
         shown = "\n".join(("examples:", *(f"  {line}" for line in examples)))
         layout = argparse.RawDescriptionHelpFormatter
         super().__init__(
-            prog=program, description=_wrapped(about), epilog=shown, formatter_class=layout, allow_abbrev=False
+            prog=program, description=textwrap.fill(about, 80), epilog=shown, formatter_class=layout, allow_abbrev=False
         )
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -23,14 +24,14 @@ class Words(argparse.ArgumentParser):
         found, rest = self.parse_known_args(args, namespace)
         if rest:
             kind = "option" if rest[0].startswith("-") else "further word"
-            self.error(f"there is no {kind} {rest[0]}{_near(rest[0], self._option_string_actions)}")
+            self.error(f"there is no {kind} {rest[0]}{near(rest[0], self._option_string_actions)}")
         return found
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             known = list(action.choices)
             raise argparse.ArgumentError(
-                None, f"{action.metavar} is {' or '.join(known)}: got {value!r}{_near(value, known)}"
+                None, f"{action.metavar} is {' or '.join(known)}: got {value!r}{near(value, known)}"
             )
 
     def error(self, message: str) -> NoReturn:
@@ -38,16 +39,8 @@ class Words(argparse.ArgumentParser):
         self.exit(2, f"turnwise: {message} ({self.prog} --help)\n")
 
 
-def nearest_hint(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` with the nearest known word; empty where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-_near = nearest_hint
-
-
-def _wrapped(text: str) -> str:
-    import textwrap
-
-    return textwrap.fill(text, 80)
+def near(word: str, known: Iterable[str], *, told: bool = False) -> str:
+    """`; did you mean X?` with the nearest known word. Where none is near: nothing, or with `told` all of them."""
+    words = list(known)
+    found = difflib.get_close_matches(word, words, n=1)
+    return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(words)}" if told else ""

@@ -71,6 +71,14 @@ def _maker(spec: GameSpec) -> Callable[..., Any]:
     return cast("Callable[..., Any]", getattr(import_module(module), name))
 
 
+def arguments_of(env_id: str) -> list[str]:
+    """Names of the arguments that a game takes. Raises UnknownEnv, MissingDependency."""
+    spec = find_spec(env_id)
+    require(spec.id, spec.requires)
+    named = inspect.signature(_maker(spec)).parameters.values()
+    return sorted({one.name for one in named if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)} | COMMON)
+
+
 def _apart(maker: Callable[..., Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The game's own arguments, and those that every game takes."""
     if not COMMON & kwargs.keys():

@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,9 +19,18 @@ from turnwise.envs.checker.pool import check_targets
 from turnwise.envs.checker.result import Report
 from turnwise.envs.checker.show import failures, line, table
 from turnwise.envs.describe import Capabilities, describe, missing
+from turnwise.envs.parser import Words, near
 from turnwise.envs.registry import GAMES, find_spec
 
 _ABOUT = "Check what every environment promises. Exit code 0: all passed; 1: something failed; 2: a bad question."
+_EXAMPLES = (
+    "turnwise check KuhnPoker-LLM",
+    "turnwise check my_game:MyGame --json",
+    "turnwise check --family puzzles -k clone",
+    "turnwise check --all --jobs 8 --json check.json",
+)
+_PRINTED = "-"
+"""The file that stands for standard output."""
 _PACKAGES = ("turnwise", "gymnasium", "pettingzoo", "numpy", "open-spiel")
 
 
@@ -41,11 +51,13 @@ def main(words: Sequence[str] | None = None, *, program: str = "python -m turnwi
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=_ABOUT, allow_abbrev=False)
+    parser = Words(program, _ABOUT, _EXAMPLES)
     parser.add_argument("targets", nargs="*", metavar="ID", help="an id, or module:Class of a game that has none")
     parser.add_argument("--all", action="store_true", help="every registered id whose packages are installed")
     parser.add_argument("--family", help="every id of a family, plugins included: turnwise list envs")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
+    parser.add_argument(
+        "--json", nargs="?", const=_PRINTED, metavar="FILE", help="print JSON, or write it to FILE beside what is told"
+    )
     parser.add_argument("-k", metavar="TEXT", help="only checks whose name or group contains it")
     parser.add_argument("--jobs", type=int, default=2, help="processes that check at once (default: 2)")
     parser.add_argument("--list", action="store_true", help="say what is checked, and stop")
@@ -59,7 +71,9 @@ def _targets(asked: argparse.Namespace) -> list[str]:
     if asked.family is not None:
         families = sorted({spec.family for spec in GAMES.values()})
         if asked.family not in families:
-            raise ValueError(f"there is no family {asked.family!r}; families: {', '.join(families)}")
+            raise ValueError(f"there is no family {asked.family!r}{near(asked.family, families, told=True)}")
+    if asked.json in GAMES:
+        raise ValueError(f"--json {asked.json} would write a file of that name: put --json behind the ids")
     wanted = [spec.id for spec in GAMES.values() if asked.all or spec.family == asked.family]
     for target in asked.targets:
         name = target.removeprefix("turnwise:")
@@ -76,19 +90,21 @@ def _targets(asked: argparse.Namespace) -> list[str]:
 
 def _check(targets: Sequence[str], asked: argparse.Namespace) -> int:
     absent = {target: gone for target in targets if ":" not in target and (gone := missing(find_spec(target)))}
+    show = partial(print, file=sys.stderr if asked.json == _PRINTED else sys.stdout, flush=True)
     for target, packages in absent.items():
-        print(f"not installed  {target}: pip install {' '.join(map(repr, packages))}")
+        show(f"not installed  {target}: pip install {' '.join(map(repr, packages))}")
     present = sorted((target for target in targets if target not in absent), key=_is_slow, reverse=True)
     begin = time.perf_counter()
     one = len(present) == 1
-    reports = check_targets(present, asked.k, jobs=asked.jobs, say=None if one else _say) if present else []
+    say = None if one else lambda report: show(line(report))
+    reports = check_targets(present, asked.k, jobs=asked.jobs, say=say) if present else []
     for report in reports if one else ():
-        print("\n".join((report.target, *table(report))))
+        show("\n".join((report.target, *table(report))))
     for failure in () if one else failures(reports):
-        print(failure)
+        show(failure)
     passed = sum(report.passed for report in reports)
     seconds = time.perf_counter() - begin
-    print(f"{passed} of {len(reports)} environments passed, {len(absent)} not installed, {seconds:.1f} s")
+    show(f"{passed} of {len(reports)} environments passed, {len(absent)} not installed, {seconds:.1f} s")
     if asked.json is not None:
         _write(asked.json, reports, absent, seconds)
     return 0 if passed == len(reports) and (reports or not asked.targets) else 1
@@ -99,11 +115,7 @@ def _is_slow(target: str) -> bool:
     return ":" not in target and find_spec(target).slow
 
 
-def _say(report: Report) -> None:
-    print(line(report), flush=True)
-
-
-def _write(path: Path, reports: Sequence[Report], absent: dict[str, list[str]], seconds: float) -> None:
+def _write(path: str, reports: Sequence[Report], absent: dict[str, list[str]], seconds: float) -> None:
     """Everything that is known, for `benchmarks/matrix.py` and for machines."""
     found = {
         "python": platform.python_version(),
@@ -112,8 +124,12 @@ def _write(path: Path, reports: Sequence[Report], absent: dict[str, list[str]], 
         "not_installed": absent,
         "games": [{**report.to_dict(), "passed": report.passed, **_about(report.target)} for report in reports],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    if path == _PRINTED:
+        print(text)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text + "\n", encoding="utf-8")
 
 
 def _about(target: str) -> dict[str, Any]:

@@ -30,6 +30,12 @@ def main() -> None:
         print(f"turnwise: {', '.join(missing)} not found; the commands need the train extra:", file=sys.stderr)
         print('    pip install "turnwise[train]"', file=sys.stderr)
         raise SystemExit(2)
+    from turnwise.commands.completion import bash_values
+
+    offered = bash_values()
+    if offered is not None:
+        print("\n".join(offered))
+        return
     from turnwise.cli import app
 
     for name in CHATTY:

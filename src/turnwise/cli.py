@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+
+from turnwise.envs.parser import near
+
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""typer gives no name to it, and where it lies depends on typer's version."""
 
 COMMANDS = {
     "train": "Train an agent.",
@@ -41,6 +46,21 @@ class Commands(TyperGroup):
         found.name = cmd_name
         return found
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Raises typer.Exit on a command that there is not, with the nearest."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            _refuse(f"there is no command {args[0]}{near(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Words that cannot be read are answered in one line."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            if not error.format_message() or type(error).__name__ == "NoArgsIsHelpError":
+                raise
+            _refuse(_told(error), error.ctx or ctx)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """One screen: a line per command."""
         formatter.write_usage(ctx.command_path, "COMMAND [OPTIONS] [WORDS]")
@@ -50,6 +70,22 @@ class Commands(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
         formatter.write_paragraph()
         formatter.write_text(CLOSING)
+
+
+def _told(error: Any) -> str:
+    """What is wrong with the words, in ours."""
+    if type(error).__name__ == "NoSuchOption":
+        options = [name for parameter in error.ctx.command.params for name in parameter.opts]
+        return f"there is no option {error.option_name}{near(error.option_name, options)}"
+    if type(error).__name__ == "NoSuchCommand" or error.message.startswith("No such command"):
+        word, known = error.message.split("'")[1], error.ctx.command.list_commands(error.ctx)
+        return f"there is no command {word}{near(word, known)}"
+    return " ".join(error.format_message().split())
+
+
+def _refuse(text: str, ctx: Any) -> NoReturn:
+    typer.echo(f"turnwise: {text} ({ctx.command_path} --help)", err=True)
+    raise typer.Exit(2)
 
 
 app = typer.Typer(

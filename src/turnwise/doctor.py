@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
+
+from turnwise.envs.parser import Words
 
 OK, ABSENT, WRONG = "ok", "-", "FAIL"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?\s*([^;]*)(?:;.*extra\s*==\s*['\"]([\w-]+)['\"])?")
@@ -34,10 +36,11 @@ class Finding:
 
 def main(words: Sequence[str] | None = None, *, program: str = "turnwise doctor") -> int:
     """Print the diagnosis. Returns 0, or 1 where something is WRONG."""
-    argparse.ArgumentParser(prog=program, description=" ".join((__doc__ or "").split())).parse_args(words)
-    print(
-        f"turnwise {_version('turnwise')}, Python {platform.python_version()} ({sys.executable}), {platform.platform()}"
-    )
+    parser = Words(program, " ".join((__doc__ or "").split()), ("turnwise doctor", "turnwise doctor --json"))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if parser.parse_args(words).json:
+        return _print_json()
+    print(f"turnwise {_version('turnwise')}, {_python()}")
     found: list[Finding] = []
     for title, examine in SECTIONS.items():
         print(f"\n{title}")
@@ -47,6 +50,18 @@ def main(words: Sequence[str] | None = None, *, program: str = "turnwise doctor"
     wrong = sum(finding.verdict == WRONG for finding in found)
     print(f"\n{'nothing is wrong' if not wrong else f'{wrong} of {len(found)} findings are wrong'}")
     return int(wrong > 0)
+
+
+def _print_json() -> int:
+    found = {title: list(examine()) for title, examine in SECTIONS.items()}
+    wrong = sum(finding.verdict == WRONG for findings in found.values() for finding in findings)
+    told = {title: [asdict(finding) for finding in findings] for title, findings in found.items()}
+    print(json.dumps({"turnwise": _version("turnwise"), "python": _python(), "wrong": wrong, **told}, indent=1))
+    return int(wrong > 0)
+
+
+def _python() -> str:
+    return f"Python {platform.python_version()} ({sys.executable}), {platform.platform()}"
 
 
 def packages() -> Iterator[Finding]:

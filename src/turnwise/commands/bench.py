@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from turnwise.commands.declare import examples, new_app
+from turnwise.commands.declare import Json, examples, new_app
 from turnwise.commands.errors import plain_errors
 
 app = new_app(no_args_is_help=True)
@@ -28,6 +30,7 @@ def bench_learn(
     table: Annotated[Path | None, typer.Option(help="Another table, as configs/bench_learn.yaml.")] = None,
     result: Annotated[Path | None, typer.Option(help="Result file, JSON.", metavar="FILE")] = None,
     pictures: Annotated[Path | None, typer.Option(help="Folder of the pictures.", metavar="DIR")] = None,
+    as_json: Json = False,
 ) -> None:
     """Compare methods at equal tokens.
 
@@ -42,4 +45,7 @@ def bench_learn(
         whole = not (quick or only or seeds or table)
         runs, found, drawn = places(out, result, pictures, whole=whole, quick=quick)
         chosen = read_table(table).narrowed(only or (), read_seeds(seeds), quick=quick)
-        learn(chosen, runs, found, drawn, at_once=jobs, quick=quick, say=typer.echo)
+        say = partial(typer.echo, err=as_json)
+        told = learn(chosen, runs, found, drawn, at_once=jobs, quick=quick, say=say)
+        if as_json:
+            typer.echo(json.dumps(told, indent=1, ensure_ascii=False))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from turnwise.commands.completion import environments
 from turnwise.commands.declare import FORWARDED, new_app
 from turnwise.plain import run_plain
 
@@ -11,6 +14,8 @@ app = new_app()
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
-def check(ctx: typer.Context) -> None:
+def check(
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", autocompletion=environments)] = None,
+) -> None:
     """Check what environments promise."""
-    raise typer.Exit(run_plain("check", ctx.args))
+    raise typer.Exit(run_plain("check", words or []))

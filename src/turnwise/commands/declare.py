@@ -21,10 +21,17 @@ from typing import Annotated, Any
 
 import typer
 
+from turnwise.commands import completion
+
 FORWARDED: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Context of a command whose words another parser reads."""
 OVERRIDES: dict[str, Any] = {"allow_extra_args": True}
-"""Context of a command that takes settings as KEY=VALUE."""
+"""Context of a command that takes more words than it declares."""
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", autocompletion=completion.settings, show_default=False),
+]
+"""Settings of a run, as words."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

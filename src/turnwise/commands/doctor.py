@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from turnwise.commands.declare import FORWARDED, new_app
@@ -11,6 +13,6 @@ app = new_app()
 
 
 @app.command(context_settings=FORWARDED, add_help_option=False)
-def doctor(ctx: typer.Context) -> None:
+def doctor(words: Annotated[list[str] | None, typer.Argument(metavar="WORDS")] = None) -> None:
     """Say what works on this machine, and what to do."""
-    raise typer.Exit(run_plain("doctor", ctx.args))
+    raise typer.Exit(run_plain("doctor", words or []))
