@@ -38,7 +38,8 @@ def sft_rows(
     *,
     seats: Callable[[Episode, str | None], Sequence[str]] = seats_of,
 ) -> Iterator[dict[str, Any]]:
-    """A row per seat that the agent held, or of `seats`: (episode, agent) -> those that are wanted.
+    """A row per seat that the agent held, or of `seats`: (episode, agent) -> those that are wanted. Seats without a legal
+    move are left out.
 
     `messages`: the conversation. `mask`: a number a message, 1 where it is a reply of the agent that was a legal move.
     Where the tokens of every turn are known and grow from turn to turn, also `input_ids`, the whole conversation as the
@@ -47,6 +48,8 @@ def sft_rows(
     for episode in episodes:
         for seat in seats(episode, agent):
             turns = [turn for turn in episode.turns if turn.seat == seat]
+            if not any(turn.status == "ok" for turn in turns):
+                continue
             row = {"messages": conversation(episode, seat), "mask": _mask(turns), "return": episode.returns[seat]}
             yield row | _tokens(turns) | facts(episode, seat)
 

@@ -49,7 +49,7 @@ def export(
     elif episodes:
         write_episodes(out, episodes, to)
     if not rows:
-        raise ValueError(_nothing(to, len(episodes), conditions))
+        raise ValueError(_nothing(to, len(episodes), [*conditions, *([f"agent={agent}"] if agent else [])]))
     return {"to": to, "out": str(out), "rows": rows, "episodes": len(episodes)}
 
 
@@ -74,8 +74,8 @@ def _nothing(to: str, episodes: int, conditions: Sequence[str]) -> str:
         return f"no episode is left to export{' that holds ' + ', '.join(conditions) if conditions else ''}"
     if to == "dpo":
         return (
-            f"there is no pair among {episodes} episodes: pairs need several episodes of one deal or group (or forks of "
-            "one state) that say different things to the very same prompt and end differently; a run makes them with "
-            "algorithm.group_size of 2 or more"
+            f"there is no pair among {episodes} episodes: pairs need several episodes of one deal or group (or forks "
+            "of one state) that say different things to the very same prompt and end differently; a run makes them "
+            "with algorithm.group_size of 2 or more"
         )
-    return f"nobody of that name spoke in these {episodes} episodes: name another with --agent"
+    return f"there is no legal move to learn from in these {episodes} episodes"

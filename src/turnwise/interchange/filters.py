@@ -58,7 +58,8 @@ class Filter:
         of_episode = [found for found in self._conditions if found[0] not in OF_SEAT]
         if not all(_holds(KEYS[key](episode), compare, value) for key, compare, value in of_episode):
             return []
-        return [seat for seat in seats_of(episode, agent) or list(episode.seats) if self._seat(episode, seat)]
+        among = seats_of(episode, agent) or (list(episode.seats) if agent is None else [])
+        return [seat for seat in among if self._seat(episode, seat)]
 
     def _seat(self, episode: Episode, seat: str) -> bool:
         known = {"return": episode.returns[seat], "seat": seat, "agent": episode.seats[seat]}
