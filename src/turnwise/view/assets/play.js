@@ -141,7 +141,7 @@ async function game(root, sid, app) {
   let drawn = null;
   const draw = () => {
     const mine = !state.over && !state.waiting && !busy;
-    line.disabled = button.disabled = !mine;
+    line.readOnly = button.disabled = !mine; // a disabled field would lose the focus
     quit.hidden = state.over;
     status.textContent = state.over ? "The game is over." : mine ? "Your turn." : "The others are thinking…";
     status.classList.toggle("mine", mine);
