@@ -50,7 +50,7 @@ def test_the_table_of_runs(client: TestClient, finished_run: Path) -> None:
 
 
 def test_the_headlines_are_those_of_the_trainer() -> None:
-    assert HEADLINES == dict(headline(method) for method in ("exact", "win_rate", "return"))  # type: ignore[arg-type]
+    assert dict(headline(method) for method in ("exact", "win_rate", "return")) == HEADLINES  # type: ignore[arg-type]
 
 
 def test_a_run(client: TestClient, finished_run: Path) -> None:

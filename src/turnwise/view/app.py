@@ -79,7 +79,9 @@ def make_app(paths: Sequence[Path], *, token: str, port: int, sessions: Sessions
         Mount("/assets", StaticFiles(directory=ASSETS)),
     ]
     handlers: Any = {HTTPException: unhandled, Exception: unhandled}
-    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token, port)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # an address that is not ours leads nowhere
+    return Guard(app, token, port)
 
 
 def _read_routes(runs: Runs, jobs: Jobs) -> list[Route]:
