@@ -11,7 +11,7 @@ from turnwise.algorithms.compose import chosen_options, compose, groups, option_
 
 WIDTH = 100
 """Characters of a line."""
-OF_ONE_GAME = "env.kwargs."
+OF_ONE_GAME = ("env.kwargs.", "env.id")
 """What such a key means depends on the game: only the option that is chosen knows."""
 
 
@@ -49,12 +49,12 @@ def meanings(chosen: Mapping[str, str]) -> dict[str, str]:
     places = [(group, name) for group in groups() for name in options(group)]
     first = [place for place in places if chosen.get(place[0]) == place[1]]
     shared = [("objective", name) for name in options("objective")]
-    found = {key.name: key.meaning for place in reversed(first) for key in keys_of(option_text(*place))}
+    found = {key.name: key.meaning for place in first for key in keys_of(option_text(*place))}
     for text in (train_text(), *(option_text(*place) for place in [*shared, *places])):
         for key in keys_of(text):
             if not key.name.startswith(OF_ONE_GAME):
                 found.setdefault(key.name, key.meaning)
-    found.setdefault(f"{OF_ONE_GAME}prompt", found["model.prompt"])
+    found.setdefault("env.kwargs.prompt", found["model.prompt"])
     return found
 
 

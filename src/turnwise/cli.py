@@ -84,7 +84,8 @@ def _told(error: Any) -> str:
 
 
 def _refuse(text: str, ctx: Any) -> NoReturn:
-    typer.echo(f"turnwise: {text} ({ctx.command_path} --help)", err=True)
+    asked = " ".join(["turnwise", *ctx.command_path.split()[1:]])  # however it was started
+    typer.echo(f"turnwise: {text} ({asked} --help)", err=True)
     raise typer.Exit(2)
 
 
