@@ -17,6 +17,8 @@ DEPTH = 3
 SUFFIXES = (".parquet", ".jsonl")
 FINAL_GAMES = "games.jsonl"
 """The games that a run plays at its end."""
+WHOLE = (f"{FOLDER}.jsonl", f"{FOLDER}.parquet")
+"""Files beside which no folder is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class Source:
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
                 if path.suffix in SUFFIXES and not path.name.startswith(".") and path.is_file():
                     yield prefix + path.name, path
-        if (self.path / FINAL_GAMES).is_file():
-            yield FINAL_GAMES, self.path / FINAL_GAMES
+        for name in (*WHOLE, FINAL_GAMES):
+            if (self.path / name).is_file():
+                yield name, self.path / name
 
 
 def source_of(path: Path) -> Source:
@@ -75,7 +78,7 @@ def _below(path: Path, depth: int) -> Iterator[Path]:
     if path.is_file():
         yield path
     elif path.is_dir():
-        if (path / METRICS).is_file() or (path / FOLDER).is_dir():
+        if (path / FOLDER).is_dir() or any((path / name).is_file() for name in (METRICS, *WHOLE)):
             yield path
         elif depth:
             for entry in sorted(_folders(path)):
