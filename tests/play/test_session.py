@@ -178,7 +178,18 @@ def test_what_is_no_reply_is_not_taken() -> None:
         session.act(" \n")
     with pytest.raises(NotNow, match="at most 20,000 characters: got 20,001"):
         session.act("x" * 20_001)
+    with pytest.raises(NotNow, match="text in UTF-8"):
+        session.act("\ud800")
     session.leave(WAIT_S)
+
+
+def test_a_transcript_that_cannot_be_saved_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "episodes").write_text("in the way")
+    session = Session(Setup(game="KuhnPoker-LLM", seat="0", seed=1), folder=tmp_path)
+    state = play_out(session, first_move)
+    assert (state.over, state.saved, state.outcome) == (True, None, "loss")
+    assert state.error is not None
+    assert state.error.startswith("the transcript could not be saved: ")
 
 
 def test_an_agent_that_fails_ends_the_game_without_a_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

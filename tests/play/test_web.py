@@ -119,6 +119,8 @@ def test_bodies_are_checked(client: TestClient) -> None:
     assert "at most" in client.post(act, content=b" " * (LONGEST_BODY + 1)).json()["error"]
     assert "JSON object" in client.post(act, content=b"{").json()["error"]
     assert '{"text": "..."}' in post(client, act, {"words": "x"}, 400)["error"]
+    assert "text in UTF-8" in client.post(act, content=b'{"text": "\\ud800"}').json()["error"]
+    assert "JSON object" in client.post(act, content=b"[" * 50_000).json()["error"]
     assert client.get("/api/play/nobody").status_code == 404
     assert client.get(act).status_code == 405
     post(client, f"/api/play/{state['id']}/leave", {})

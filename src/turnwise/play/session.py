@@ -22,7 +22,7 @@ from turnwise.envs.core import EnvFailure, TextGame
 from turnwise.envs.invalid import NoOp, invalid_policy
 from turnwise.play.save import save_game
 from turnwise.play.setup import HUMAN, Setup, prepare
-from turnwise.records import Episode, Message, Request
+from turnwise.records import Episode, Message, RecordError, Request
 
 LONGEST_TEXT = 20_000
 """Characters of one reply."""
@@ -116,6 +116,8 @@ class Session:
             raise NotNow("a reply needs some text: got none")
         if len(text) > LONGEST_TEXT:
             raise NotNow(f"a reply has at most {LONGEST_TEXT:,} characters: got {len(text):,}")
+        if any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise NotNow("a reply is text in UTF-8: got bytes or halves of signs that are none")
         desk = self._desk
         with desk.changed:
             if not desk.state.asked:
@@ -214,7 +216,7 @@ class Session:
         referee.game.close()
         notes = {**episode.metadata, "kind": "play", "human": self.seat, "invalid": self.prepared.invalid}
         self.episode = episode = replace(episode, metadata=notes)
-        saved = None if self.folder is None or not episode.turns else save_game(self.folder, episode)
+        saved, trouble = self._saved(episode)
         self._show(
             messages=messages,
             over=True,
@@ -224,7 +226,17 @@ class Session:
             returns=dict(episode.returns),
             outcome=outcome_of(episode, self.seat),
             saved=saved,
+            error=trouble,
         )
+
+    def _saved(self, episode: Episode) -> tuple[Path | None, str | None]:
+        """Where the episode is now, and why it is nowhere."""
+        if self.folder is None or not episode.turns:
+            return None, None
+        try:
+            return save_game(self.folder, episode), None
+        except (OSError, RecordError, ImportError) as error:
+            return None, f"the transcript could not be saved: {error}"
 
     def _board(self, game: TextGame) -> Mapping[str, Any] | None:
         """The board as the person's seat knows it, with what has changed."""

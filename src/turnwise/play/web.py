@@ -103,7 +103,7 @@ async def _body(request: Request) -> dict[str, Any]:
             raise BadRequest(f"a request has at most {LONGEST_BODY:,} bytes")
     try:
         found = json.loads(raw or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("a request is a JSON object") from None
     if not isinstance(found, dict):
         raise BadRequest("a request is a JSON object")
@@ -111,15 +111,18 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _answered(handler: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
-    """The handler's answer as JSON; what the person can mend as {"error": sentence}."""
-    from starlette.responses import JSONResponse
+    """The handler's answer as JSON in ASCII; what the person can mend as {"error": sentence}."""
+    from starlette.responses import Response
+
+    def shown(found: Any, status: int = 200) -> Response:
+        return Response(json.dumps(found, allow_nan=False), status, media_type="application/json")
 
     async def answer(request: Request) -> Response:
         try:
-            return JSONResponse(await handler(request))
+            return shown(await handler(request))
         except (NoSession, TooMany, ValueError, ImportError, OSError) as error:
             status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 400)
             text = error.args[0] if isinstance(error, NoSession) else " ".join(str(error).split())
-            return JSONResponse({"error": str(text)}, status_code=status)
+            return shown({"error": str(text)}, status)
 
     return answer
