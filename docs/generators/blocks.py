@@ -13,7 +13,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = ROOT / "docs"
 BLOCK = re.compile(
-    r"(?:^<!-- not run: (?P<reason>[^\n]*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^<!-- not run: (?P<reason>[^\n]*?) -->\n+)?(?:^<!-- file: (?P<file>[^\n]*?) -->\n+)?"
+    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 TABLE = re.compile(r"(?<=<!-- blocks: table -->\n).*?(?=<!-- end -->)", re.S)
 
@@ -23,13 +25,15 @@ class Block(NamedTuple):
 
     language: str
     text: str
-    reason: str | None
+    reason: str | None = None
     """Why it does not run as it is printed; None where it does."""
+    file: str | None = None
+    """Where the text says that it is saved."""
 
 
 def blocks_of(text: str) -> list[Block]:
     """Every fenced block of a page, in order."""
-    return [Block(found["language"], found["text"], found["reason"]) for found in BLOCK.finditer(text)]
+    return [Block(found["language"], found["text"], found["reason"], found["file"]) for found in BLOCK.finditer(text)]
 
 
 def shown_pages() -> list[Path]:

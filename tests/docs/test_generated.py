@@ -54,7 +54,7 @@ def test_a_setting_as_a_row() -> None:
 
 def test_blocks_and_their_reasons() -> None:
     text = "<!-- not run: minutes -->\n```bash\na\n```\n\n```python\nb\n```\n"
-    assert blocks.blocks_of(text) == [blocks.Block("bash", "a\n", "minutes"), blocks.Block("python", "b\n", None)]
+    assert blocks.blocks_of(text) == [blocks.Block("bash", "a\n", "minutes"), blocks.Block("python", "b\n")]
 
 
 def test_a_page_that_has_changed_is_found_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
