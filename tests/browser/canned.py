@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 RUN: dict[str, Any] = {
-    "id": "r1", "path": "runs/one", "name": "one", "env": "TicTacToe-LLM", "algorithm": "spiral", "model": "tiny",
-    "seed": 0, "step": 3, "steps": 10, "status": "running", "games": 384, "updated": 1_700_000_000, "has_episodes": True,
-    "headline": {"name": "not_lost", "value": 0.875, "lower_is_better": False}, "alerts": 1,
-}  # fmt: skip
+    "id": "r1",
+    "path": "runs/one",
+    "name": "one",
+    "env": "TicTacToe-LLM",
+    "algorithm": "spiral",
+    "model": "tiny",
+    "seed": 0,
+    "step": 3,
+    "steps": 10,
+    "status": "running",
+    "games": 384,
+    "updated": 1_700_000_000,
+    "has_episodes": True,
+    "headline": {"name": "not_lost", "value": 0.875, "lower_is_better": False},
+    "alerts": 1,
+}
 DETAIL: dict[str, Any] = {
     **RUN,
     "config": "seed: 0\nsteps: 10\n",
@@ -29,7 +41,7 @@ METRICS: dict[str, Any] = {
         "time/step": [[1, 2.0], [2, 2.0], [3, 2.0]],
     },
 }
-CHESS = "rnbqkbnr pppp.ppp ........ ....p... ....P... ........ PPPP.PPP RNBQKBNR".split()
+CHESS = ["rnbqkbnr", "pppp.ppp", "........", "....p...", "....P...", "........", "PPPP.PPP", "RNBQKBNR"]
 FIGURES = dict(zip("KQRBNPkqrbnp", "♔♕♖♗♘♙♚♛♜♝♞♟", strict=True))
 TONES = ("first", "second", "wall", "goal", "hint", "good", "near", "bad", "muted", None)
 
@@ -46,8 +58,10 @@ BOARDS: list[Any] = [
     grid([[("●", "first"), ("○", "second"), ("", None)]], col_labels=["1", "2", "3"]),
     grid(
         [[(FIGURES.get(sign, ""), "first" if sign.isupper() else "second") for sign in row] for row in CHESS],
-        row_labels=list("87654321"), col_labels=list("abcdefgh"), checkered=True,
-    ),  # fmt: skip
+        row_labels=list("87654321"),
+        col_labels=list("abcdefgh"),
+        checkered=True,
+    ),
     grid([[("A", tone) for tone in TONES]]),
     {
         "kind": "cards",
@@ -80,11 +94,24 @@ def turn(index: int, **values: Any) -> dict[str, Any]:
     """One turn of an episode."""
     mine = index % 2 == 0
     return {
-        "index": index, "seat": f"player_{index % 2}", "agent": "policy" if mine else "random", "reply": "I play\n[5]",
-        "observation": [{"role": "user", "content": f"You are asked for turn {index}."}], "thinking": None, "value": None,
-        "action": "5", "status": "ok", "reward": 0.0, "tool_calls": [], "tool_results": [], "seconds": 0.25,
-        "advantage": 0.5 if mine else None, "trained": 3 if mine else 0, "tokens": TOKENS if mine else None, **values,
-    }  # fmt: skip
+        "index": index,
+        "seat": f"player_{index % 2}",
+        "agent": "policy" if mine else "random",
+        "reply": "I play\n[5]",
+        "observation": [{"role": "user", "content": f"You are asked for turn {index}."}],
+        "thinking": None,
+        "value": None,
+        "action": "5",
+        "status": "ok",
+        "reward": 0.0,
+        "tool_calls": [],
+        "tool_results": [],
+        "seconds": 0.25,
+        "advantage": 0.5 if mine else None,
+        "trained": 3 if mine else 0,
+        "tokens": TOKENS if mine else None,
+        **values,
+    }
 
 
 TURNS = [
@@ -98,38 +125,94 @@ TURNS = [
 ]
 EPISODE: dict[str, Any] = {
     "episode": {
-        "id": "e1", "env_id": "TicTacToe-LLM", "seats": {"player_0": "policy", "player_1": "random"}, "status": "ok",
-        "returns": {"player_0": 1.0, "player_1": -1.0}, "seed": 17, "step": 3, "kind": "train", "task": None, "level": None,
-        "group": "g1", "parent": "k0", "fork_turn": 2, "ground_truth": "5", "metadata": {"step": 3},
+        "id": "e1",
+        "env_id": "TicTacToe-LLM",
+        "seats": {"player_0": "policy", "player_1": "random"},
+        "status": "ok",
+        "returns": {"player_0": 1.0, "player_1": -1.0},
+        "seed": 17,
+        "step": 3,
+        "kind": "train",
+        "task": None,
+        "level": None,
+        "group": "g1",
+        "parent": "k0",
+        "fork_turn": 2,
+        "ground_truth": "5",
+        "metadata": {"step": 3},
         "reward_parts": {"outcome": {"player_0": 1.0, "player_1": -1.0}},
     },
     "forks": [{"key": "k2", "id": "e2", "fork_turn": 4, "returns": {"player_0": 0.0, "player_1": 0.0}}],
     "turns": TURNS,
     "boards": [*BOARDS, BOARDS[0]],
-}  # fmt: skip
+}
 ROWS = [
     {
-        "key": f"k{i}", "id": f"e{i}", "step": i, "kind": "train", "env_id": "TicTacToe-LLM", "turns": 7, "tokens": 40,
-        "seats": {"player_0": "policy", "player_1": "random"}, "returns": {"player_0": 1.0, "player_1": -1.0}, "status": "ok",
-        "outcome": outcome, "invalid": i % 2, "level": None, "group": "g1", "parent": None, "forked": i % 3,
+        "key": f"k{i}",
+        "id": f"e{i}",
+        "step": i,
+        "kind": "train",
+        "env_id": "TicTacToe-LLM",
+        "turns": 7,
+        "tokens": 40,
+        "seats": {"player_0": "policy", "player_1": "random"},
+        "returns": {"player_0": 1.0, "player_1": -1.0},
+        "status": "ok",
+        "outcome": outcome,
+        "invalid": i % 2,
+        "level": None,
+        "group": "g1",
+        "parent": None,
+        "forked": i % 3,
     }
     for i, outcome in enumerate(("win", "draw", "loss", "truncated", "failed"))
-]  # fmt: skip
+]
 NODES = [
-    {"key": "k0", "id": "root", "parent": None, "fork_turn": None, "turns": 4, "returns": {"a": 1.0}, "advantages": [0.5, None, -1.0, 0.25]},
-    {"key": "k1", "id": "fork", "parent": "k0", "fork_turn": 2, "turns": 3, "returns": {"a": 0.0}, "advantages": [0.5, None, 1.0]},
-    {"key": "k9", "id": "orphan", "parent": "lost", "fork_turn": 1, "turns": 2, "returns": {"a": 0.0}, "advantages": [None, None]},
-]  # fmt: skip
+    {
+        "key": "k0",
+        "id": "root",
+        "parent": None,
+        "fork_turn": None,
+        "turns": 4,
+        "returns": {"a": 1.0},
+        "advantages": [0.5, None, -1.0, 0.25],
+    },
+    {
+        "key": "k1",
+        "id": "fork",
+        "parent": "k0",
+        "fork_turn": 2,
+        "turns": 3,
+        "returns": {"a": 0.0},
+        "advantages": [0.5, None, 1.0],
+    },
+    {
+        "key": "k9",
+        "id": "orphan",
+        "parent": "lost",
+        "fork_turn": 1,
+        "turns": 2,
+        "returns": {"a": 0.0},
+        "advantages": [None, None],
+    },
+]
 PAIRS = [{"seed": 5, "seat": "player_0", "a": "k1", "b": "k1", "same_turns": 2, "return_a": 0.0, "return_b": 1.0}]
 JOB = {
-    "state": "done", "done": 1, "total": 1, "error": None,
+    "state": "done",
+    "done": 1,
+    "total": 1,
+    "error": None,
     "result": {"pairs": PAIRS, "mean_a": 0.0, "mean_b": 1.0, "difference": {"mean": 1.0, "low": 0.5, "high": 1.5}},
-}  # fmt: skip
+}
 
 
 def answers() -> dict[str, Any]:
     """A fresh set of answers, for a test to change."""
-    facets = {"env_id": ["TicTacToe-LLM", "KuhnPoker-LLM"], "agent": ["policy", "random"], "seat": ["player_0", "player_1"]}
+    facets = {
+        "env_id": ["TicTacToe-LLM", "KuhnPoker-LLM"],
+        "agent": ["policy", "random"],
+        "seat": ["player_0", "player_1"],
+    }
     return {
         "runs": {"runs": [RUN]},
         "runs/r1": DETAIL,

@@ -18,16 +18,20 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "vie
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WATCH = """
 window.broken = [];
-document.addEventListener("securitypolicyviolation", (event) => window.broken.push(`${event.violatedDirective} ${event.blockedURI}`));
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.broken.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
 """
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Of a module, not of the session: its event loop would stand in the way of asyncio elsewhere."""
+    """Headless Chromium. Of a module, not of the session: its event loop stands in the way of asyncio elsewhere."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        pytest.fail(f"no {', '.join(NAMES)} on the PATH: run .ci/chromium, or `sudo apt install chromium`", pytrace=False)
+        pytest.fail(
+            f"no {', '.join(NAMES)} on the PATH: run .ci/chromium, or `sudo apt install chromium`", pytrace=False
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser

@@ -1,6 +1,6 @@
 """A stand-in for the server with canned answers, for states that a short real run does not come to.
 
-`FAKE_ANSWERS` is what /api/PATH answers: JSON, or (status, JSON). It keeps the rules of the real one on content security.
+What /api/PATH answers is JSON, or (status, JSON). It keeps the rules of the real one on content security.
 """
 
 from __future__ import annotations

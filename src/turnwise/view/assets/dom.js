@@ -58,12 +58,14 @@ export function choice(label, options, value, change, props = {}) {
   return h("label", { class: "field" }, h("span", {}, label), box);
 }
 
-/** A labelled input. `change` gets the new value, 300 ms after the last key. */
+/** A labelled input. `change` gets the new value, 300 ms after the last key, or at once when it is left. */
 export function field(label, value, change, props = {}) {
   let timer = 0;
+  const told = () => { clearTimeout(timer); timer = 0; change(box.value); };
   const box = h("input", {
     type: "text", autocomplete: "off", spellcheck: "false", ...props,
-    input: () => { clearTimeout(timer); timer = setTimeout(() => change(box.value), 300); },
+    input: () => { clearTimeout(timer); timer = setTimeout(told, 300); },
+    change: () => { if (timer) told(); },
   });
   box.value = value ?? "";
   return h("label", { class: "field" }, h("span", {}, label), box);
