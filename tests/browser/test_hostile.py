@@ -15,13 +15,13 @@ from real import Viewer, viewer
 
 from turnwise.records import Episode, Message, Turn
 
-ELEMENTS = frozenset(
-    ["a", "article", "b", "body", "button", "circle", "code", "datalist", "dd", "details", "div", "dl", "dt"]
-    + ["figcaption", "figure", "form", "g", "h1", "h2", "h3", "head", "header", "html", "i", "img", "input", "kbd"]
-    + ["label", "li", "line", "link", "main", "meta", "nav", "noscript", "ol", "option", "p", "path", "pre", "rect"]
-    + ["script", "section", "select", "small", "span", "summary", "svg", "table", "tbody", "td", "text", "th", "thead"]
-    + ["title", "tr", "ul"]
-)
+ELEMENTS = {
+    *("a", "article", "b", "body", "button", "circle", "code", "datalist", "dd", "details", "div", "dl", "dt"),
+    *("figcaption", "figure", "form", "g", "h1", "h2", "h3", "head", "header", "html", "i", "img", "input", "kbd"),
+    *("label", "li", "line", "link", "main", "meta", "nav", "noscript", "ol", "option", "p", "path", "pre", "rect"),
+    *("script", "section", "select", "small", "span", "summary", "svg", "table", "tbody", "td", "text", "th", "thead"),
+    *("title", "tr", "ul"),
+}
 """All that the pages are made of. Of img there is one, and of script there are two: those of index.html."""
 COUNTS = "[document.images.length, document.scripts.length, window.length]"
 
