@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from turnwise.records import Episode
@@ -65,13 +66,13 @@ def compare(store: Store, wanted: Comparison, job: str, tell: Callable[[int, int
     with precision(settings):
         agents = [_agent(settings, store.source, step) for step in (wanted.a, wanted.b)]
         other = _opponent(settings, wanted.opponent, agents[0]) if len(seats) > 1 else None
-        sides = []
-        for number, agent in enumerate(agents):
-            done = number * games
-            sides.append(_play(settings, agent, other, deals, lambda n, done=done: tell(done + n, 2 * games)))
+        sides = [
+            _play(settings, agent, other, deals, partial(_tell, tell, number * games, 2 * games))
+            for number, agent in enumerate(agents)
+        ]
+    steps = (wanted.a, wanted.b)
     first, second = (
-        [_kept(episode, side, step) for episode in found]
-        for side, step, found in zip("ab", (wanted.a, wanted.b), sides, strict=True)
+        [_kept(episode, side, step) for episode in found] for side, step, found in zip("ab", steps, sides, strict=True)
     )
     name = f"{job}.parquet"
     folder = store.source.cache / "diff"
@@ -81,6 +82,10 @@ def compare(store: Store, wanted: Comparison, job: str, tell: Callable[[int, int
     keys = [store.key(f"diff/{name}", row) for row in range(2 * games)]
     heroes = [seat_of(episode) for episode in first]
     return _result(first, second, heroes, keys, len(seats))
+
+
+def _tell(tell: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    tell(before + done, total)
 
 
 def _result(

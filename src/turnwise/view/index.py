@@ -48,7 +48,7 @@ SELECT
     level, "group", parent, fork_turn,
     lower(array_to_string(list_transform(turns, lambda t: concat_ws(chr(10),
         array_to_string(list_transform(t.observation, lambda m: m.content), chr(10)), t.text, t.action)), chr(10)))
-FROM part ORDER BY place"""
+FROM part"""
 
 
 def file_name(name: str) -> str:

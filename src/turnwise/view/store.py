@@ -45,7 +45,7 @@ class Store:
         """Name -> (path, size, time of the last change) of what has been looked at."""
         self._lock, self._looked = RLock(), float("-inf")
         self._folder = tempfile.TemporaryDirectory(prefix="turnwise-view-")
-        self._connection = duckdb.connect(str(Path(self._folder.name) / "index.duckdb"))
+        self._connection = duckdb.connect(":memory:", config={"temp_directory": self._folder.name})
         self._connection.execute(CREATE)
         self._facets: dict[str, Any] | None = None
         self._load()
@@ -100,7 +100,7 @@ class Store:
         found = cursor.execute("SELECT key, file, row FROM episodes WHERE list_contains($keys, key)", {"keys": wanted})
         for key, file, row in found.fetchall():
             places.setdefault(file, {})[row] = key
-        episodes = {}
+        episodes: dict[str, Episode] = {}
         for file, rows in places.items():
             path = self._files[file][0]
             read = read_rows(path, rows) if path.suffix == ".parquet" else read_lines(path, set(rows))
