@@ -10,6 +10,25 @@ from turnwise.algorithms.compose import option_text, options
 from turnwise.envs.spec import GameSpec
 
 KINDS = ("envs", "agents", "algorithms", "models", "experiments")
+BESIDE = {
+    "agents": {
+        "random": "any legal action, each as likely",
+        "first_legal": "the first legal action of the list",
+        "optimal": "an equilibrium strategy, where one is known",
+        "expert": "the solution, where a game of one seat tells it",
+        "mcts(N)": "tree search with N random rollouts a move, for games of perfect information",
+        "FOLDER": "the weights of a run, a checkpoint or a model",
+        "openai:MODEL": "a model behind an API that speaks OpenAI's protocol",
+        "anthropic:MODEL": "a model behind Anthropic's API",
+    },
+    "models": {
+        "FOLDER": "model=runs/x/checkpoints/...: weights on this disk",
+        "ORG/NAME": "model=Qwen/Qwen3-0.6B: weights of the hub",
+        "openai:MODEL": "behind an API: plays and is judged (eval, play, tournament), and does not learn",
+        "anthropic:MODEL": "the same",
+    },
+}
+"""Kind of list -> what may be given besides the options of the group, as agent.opponent=... or model=..."""
 
 
 def catalogue(what: str, *, family: str | None = None, as_json: bool = False) -> str:
@@ -28,9 +47,18 @@ def catalogue(what: str, *, family: str | None = None, as_json: bool = False) ->
     found = {name: _headline(group, name) for name in options(group)}
     if what == "algorithms":
         return _recipes(found, as_json=as_json)
+    beside = BESIDE.get(what, {})
     if as_json:
-        return json.dumps([{"name": name, "summary": summary} for name, summary in found.items()], indent=1)
-    return "\n".join([*(f"{name:22} {summary}" for name, summary in found.items()), *_opponents(what)])
+        rows = [{"name": name, "summary": summary, "option": True} for name, summary in found.items()]
+        rows += [{"name": name, "summary": summary, "option": False} for name, summary in beside.items()]
+        return json.dumps(rows, indent=1)
+    heads = {"agents": "\nwho may sit opposite:", "models": "\nbeside them:"}
+    lines = [*_rows(found), *([heads[what], *_rows(beside)] if beside else [])]
+    return "\n".join(lines)
+
+
+def _rows(found: Mapping[str, str]) -> list[str]:
+    return [f"{name:22} {summary}" for name, summary in found.items()]
 
 
 def _of_family(family: str | None) -> list[GameSpec]:
@@ -64,15 +92,6 @@ def _recipes(summaries: Mapping[str, str], *, as_json: bool) -> str:
     if as_json:
         return json.dumps([recipe.to_dict() for recipe in recipes], indent=1)
     return "\n".join([*(line for recipe in recipes for line in lines(recipe)), "", *legend(recipes)])
-
-
-def _opponents(what: str) -> list[str]:
-    """The line below the agents: who may sit opposite."""
-    if what != "agents":
-        return []
-    from turnwise.agents.scripted import SCRIPTED
-
-    return [f"{'opponents':22} agent.opponent={'|'.join(sorted(SCRIPTED))}|mcts(N)|FOLDER|openai:MODEL|anthropic:MODEL"]
 
 
 def _headline(group: str, name: str) -> str:

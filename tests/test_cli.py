@@ -45,7 +45,7 @@ def test_a_dry_run_prints_the_effective_settings_and_stops(command: Command, tmp
 
 
 def test_training_leaves_a_run_folder_with_everything_in_it(finished_run: Path, small_run: tuple[str, ...]) -> None:
-    names = {path.name for path in finished_run.iterdir()} - {".lock"}
+    names = {path.name for path in finished_run.iterdir()} - {".lock", "alerts.jsonl"}
     assert names == {
         *("config.yaml", "recipe.json", "metrics.jsonl", "tb", "checkpoints"),
         *("evaluation.json", "games.jsonl", "summary.json", "report.html", "episodes"),

@@ -143,5 +143,5 @@ def test_parts_that_cannot_serve(crowd: Registry[Any], name: str, message: str) 
 def test_a_part_that_nobody_declares_is_told_with_the_nearest(crowd: Registry[Any]) -> None:
     with pytest.raises(KeyError):
         crowd["far"]
-    with pytest.raises(ValueError, match=r"credit is one of .*: got 'gud'; did you mean 'good'\?"):
-        AlgorithmSettings(credit="gud")
+    with pytest.raises(ValueError, match=r"credit is one of .*: got 'goood'; did you mean 'good'\?"):
+        AlgorithmSettings(credit="goood")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from turnwise.agents.scripted import SCRIPTED
 from turnwise.algorithms import recipe_list
 from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.catalogue import KINDS, catalogue
@@ -32,13 +33,33 @@ def test_every_environment_with_its_summary() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("envs", "algorithms")])
 def test_every_option_with_its_headline(kind: str) -> None:
-    lines = catalogue(kind).splitlines()
-    assert [line.split()[0] for line in lines if not line.startswith("opponents")] == options(kind.removesuffix("s"))
-    assert all(len(line.split()) > 2 or line.startswith("opponents") for line in lines)
+    lines = catalogue(kind).partition("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in lines] == options(kind.removesuffix("s"))
+    assert all(len(line.split()) > 2 for line in lines)
 
 
 def test_agents_name_the_opponents() -> None:
-    assert "agent.opponent=expert|first_legal|mcts|optimal|random|mcts(N)|FOLDER" in catalogue("agents")
+    lines = catalogue("agents").splitlines()
+    opposite = [line.split()[0] for line in lines[lines.index("who may sit opposite:") + 1 :]]
+    assert {name.removesuffix("(N)") for name in opposite} - {"FOLDER", "openai:MODEL", "anthropic:MODEL"} == set(
+        SCRIPTED
+    )
+    rows = json.loads(catalogue("agents", as_json=True))
+    assert [row["name"] for row in rows if row["option"]] == options("agent")
+    assert [row["name"] for row in rows if not row["option"]] == opposite
+
+
+def test_models_are_options_folders_hub_names_and_apis() -> None:
+    rows = json.loads(catalogue("models", as_json=True))
+    assert [row["name"] for row in rows] == [
+        "pretrained",
+        "tiny",
+        "FOLDER",
+        "ORG/NAME",
+        "openai:MODEL",
+        "anthropic:MODEL",
+    ]
+    assert all(row["summary"] for row in rows)
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -61,7 +61,7 @@ def test_a_class_that_fails_gets_exit_code_1(command: Command, monkeypatch: pyte
         (["no_such_module:Game"], "No module named 'no_such_module'"),
         (["json:NoSuchClass"], "has no attribute 'NoSuchClass'"),
         (["KuhnPoker-LLM", "-k", "ancor"], "no check has 'ancor' in its name or group"),
-        (["--family", "cards"], "there is no family 'cards'; families: "),
+        (["--family", "zzz"], "there is no family 'zzz'; known: "),
         (["--all", "--jobs", "0"], "--jobs is at least 1: got 0"),
     ],
 )
@@ -72,9 +72,9 @@ def test_a_bad_question_gets_exit_code_2(words: list[str], message: str, command
     assert message in done.stderr
 
 
-def test_an_unknown_option_gets_exit_code_2_and_the_usage(command: Command) -> None:
+def test_an_unknown_option_gets_exit_code_2_and_the_nearest(command: Command) -> None:
     done = command("check", "--al")
-    assert (done.exit_code, "usage: turnwise check" in done.stderr) == (2, True)
+    assert (done.exit_code, "did you mean '--all'? (turnwise check --help)" in done.stderr) == (2, True)
 
 
 def test_a_game_whose_package_is_missing_is_listed_and_does_not_fail(
