@@ -16,6 +16,7 @@ TOLD = """nodes => nodes.map((node) => [
     node.dataset.value ?? null, Number(node.style.getPropertyValue("--w")), node.classList.contains("untrained"),
 ])"""
 """Value, weight of the colour, and whether it is shown as untrained, of each token."""
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 QUANTITIES = ("advantage", "logprob", "entropy", "ratio", "mismatch", "mask")
 
 
@@ -247,18 +248,33 @@ def test_a_whole_visit_by_keys_alone(watched: Any, shown: Viewer, run: str) -> N
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+def readable(page: Page) -> None:
+    """Every text has a contrast of 4.5 or more, in both themes."""
+    low = {}
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        found = page.evaluate(CONTRAST, 4.5)
+        assert found["seen"] >= 8
+        low[theme] = found["low"]
+    assert low == {"light": [], "dark": []}
+
+
 def test_a_game_is_played_to_its_end(watched: Any, shown: Viewer) -> None:
     page = open_at(watched, shown, "#/play?game=TicTacToe-LLM")
     page.get_by_label("Your seat").select_option("player_0")
+    readable(page)
     page.get_by_label("Seed").fill("3")
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_selector(".page-play .board .cells")
+    page.wait_for_selector("[data-move]:not(:disabled)")
+    readable(page)
     for _ in range(5):
         page.wait_for_selector("[data-move]:not(:disabled), .result .chip")
         if page.locator(".result .chip").count():
             break
         page.locator("[data-move]").first.click()
     expect(page.locator(".result .chip")).to_be_visible()
+    readable(page)
     outcome = page.locator(".result .chip").inner_text()
     assert outcome in ("You win", "You lose", "Nobody wins")
     page.get_by_role("link", name="Transcript").click()

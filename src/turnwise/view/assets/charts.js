@@ -4,7 +4,7 @@ import { fill, h, s } from "./dom.js";
 import { exact, number } from "./format.js";
 
 const W = 420, H = 190, LEFT = 46, RIGHT = 10, TOP = 8, BOTTOM = 22;
-const MOST_POINTS = 400;
+const MOST_POINTS = 400, FEW_POINTS = 15;
 
 /** {node, update(series)}: a chart; series is {name: [[step, value], ...]}. Names are shown without `prefix`. */
 export function chart(title, prefix = "") {
@@ -22,9 +22,8 @@ export function chart(title, prefix = "") {
     const lines = curves.map(([, points], i) => {
       const drawn = thin(points.filter(([, value]) => Number.isFinite(value)));
       const d = drawn.map(([x, y], n) => `${n ? "L" : "M"}${frame.x(x).toFixed(1)} ${frame.y(y).toFixed(1)}`).join("");
-      return drawn.length > 1
-        ? s("path", { d, class: `curve-${i % 6}` })
-        : s("circle", { cx: frame.x(drawn[0][0]), cy: frame.y(drawn[0][1]), r: 3, class: `curve-${i % 6}` });
+      const dots = drawn.length > FEW_POINTS ? [] : drawn.map(([x, y]) => s("circle", { cx: frame.x(x), cy: frame.y(y), r: 2.6, class: `curve-${i % 6}` }));
+      return [s("path", { d, class: `curve-${i % 6}` }), dots];
     });
     fill(picture, axes(frame), lines, s("g", { class: "at" }));
     picture.setAttribute("aria-label", `${title}. ${curves.map(([name, points]) => `${label(name)}: ${number(points.at(-1)[1])} at step ${points.at(-1)[0]}`).join("; ")}`);
