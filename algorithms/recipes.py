@@ -19,6 +19,8 @@ from turnwise.algorithms.rewards import REWARDS
 from turnwise.algorithms.schedule import SHAPES, check_schedule, scheduled
 from turnwise.algorithms.shaping import SHAPINGS
 
+REGISTRIES = {one.stage: one for one in (EXPLORERS, REWARDS, CREDITS, SHAPINGS, GUARDS, CORRECTIONS)}
+"""Stage -> its methods."""
 AGGREGATIONS = ("token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm")
 ESTIMATORS = ("k1", "k2", "k3")
 RATIO_LEVELS = ("token", "sequence", "sequence_product")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from turnwise import doctor
-from turnwise.doctor import ABSENT, OK, WRONG, fits, read_requirement
+from turnwise.doctor import ABSENT, OK, WRONG, Finding, fits, read_requirement
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,41 @@ def test_the_whole_diagnosis(command: Callable[..., Any]) -> None:
     assert done.exit_code == 0, done.output
     titles = [line for line in done.stdout.splitlines() if line in doctor.SECTIONS]
     assert titles == ["packages", "extras", "machine", "plugins"]
-    for name in ("gymnasium", "train", "GPU", "sandbox", "cache", "none"):
+    for name in ("gymnasium", "train", "GPU", "disk", "sandbox", "cache", "port", "chromium", "none"):
         assert any(line.split()[1:2] == [name] for line in done.stdout.splitlines()), name
     assert done.stdout.splitlines()[-1] == "nothing is wrong"
+
+
+def test_the_diagnosis_as_json(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding(WRONG, "x", "is broken")
+    monkeypatch.setattr(doctor, "SECTIONS", {"machine": lambda: [finding]})
+    done = command("doctor", "--json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["wrong"]) == (1, 1)
+    assert found["machine"] == [{"verdict": "FAIL", "name": "x", "told": "is broken"}]
+
+
+def test_a_full_disk_is_wrong_and_a_taken_port_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=5e8))
+    assert (doctor._disk().verdict, "0.5 GB free" in doctor._disk().told) == (WRONG, True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setattr("turnwise.view.serve.USUAL_PORT", taken.getsockname()[1])
+        finding = doctor._port()
+    assert (finding.verdict, "turnwise view takes another one" in finding.told) == (ABSENT, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "told"),
+    [
+        ("credit.rae", OK, ""),
+        ("credits.rae", WRONG, "a part is named STAGE.NAME, of the stages explore, rewards, credit"),
+    ],
+)
+def test_parts_of_other_packages_are_loaded(
+    name: str, verdict: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "entry_points", lambda group: [EntryPoint(name, "mine:METHOD", group)])
+    (finding,) = doctor.plugins()
+    assert (finding.verdict, told in finding.told) == (verdict, True)

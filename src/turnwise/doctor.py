@@ -6,11 +6,13 @@ import json
 import os
 import platform
 import re
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 
 from turnwise.envs.parser import Words
 
@@ -18,6 +20,17 @@ OK, ABSENT, WRONG = "ok", "-", "FAIL"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?\s*([^;]*)(?:;.*extra\s*==\s*['\"]([\w-]+)['\"])?")
 _BOUND = re.compile(r"(>=|<=|==|!=|<|>)\s*(\d+(?:\.\d+)*)")
 _MADE = "import sys, turnwise; turnwise.make_game(sys.argv[1]).close()"
+PARTS = "turnwise.algorithms"
+_LOADED = """
+import sys
+from turnwise.algorithms.recipes import REGISTRIES
+stage, _, name = sys.argv[1].partition(".")
+if stage not in REGISTRIES: sys.exit(f"a part is named STAGE.NAME, of the stages {', '.join(REGISTRIES)}")
+try: REGISTRIES[stage][name]
+except ImportError as error: sys.exit(str(error))
+"""
+_ENOUGH_GB = 1
+"""Free disk below which a run of a tiny model may not end."""
 _TORCH = (
     "import torch; names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]; "
     "print(torch.version.cuda or 'no CUDA', '|', ', '.join(names))"
@@ -88,25 +101,33 @@ def extras() -> Iterator[Finding]:
 
 
 def machine() -> Iterator[Finding]:
-    """Processor cores, GPU, vLLM, sandbox, cache."""
+    """Processor cores, disk, GPU, vLLM, sandbox, cache, the port of the pages, a browser."""
     yield Finding(OK, "cores", str(os.cpu_count()))
+    yield _disk()
     yield _gpu()
     yield _vllm()
     yield _sandbox()
     yield _cache()
+    yield _port()
+    yield _browser()
 
 
 def plugins() -> Iterator[Finding]:
-    """The games that other packages declare; each is made, in a process of its own."""
+    """What other packages declare, games and parts of recipes; each is made, in a process of its own."""
     from turnwise.envs.registry import PLUGINS
+
+    parts = list(entry_points(group=PARTS))
 
     for plugin in PLUGINS:
         problem = plugin.problem or _trouble_of(plugin.id)
         about = f"{plugin.package} {plugin.version}, {plugin.entry_point}"
         yield Finding(WRONG if problem else OK, plugin.id, f"{about}: {problem}" if problem else about)
+    for part in parts:
+        code, told = _child(_LOADED, part.name)
+        yield Finding(WRONG if code else OK, part.name, f"{part.value}: {told}" if code else part.value)
     yield from _shadowed_options()
-    if not PLUGINS:
-        yield Finding(ABSENT, "none", "no installed package declares entry points of the group turnwise.envs")
+    if not PLUGINS and not parts:
+        yield Finding(ABSENT, "none", f"no installed package declares entry points of turnwise.envs or {PARTS}")
 
 
 SECTIONS: dict[str, Callable[[], Iterator[Finding]]] = {
@@ -227,6 +248,36 @@ def _cache() -> Finding:
     if known.is_dir() and os.access(known, os.W_OK):
         return Finding(OK, "cache", f"{folder}{'' if known == folder else ' (not there yet)'}")
     return Finding(WRONG, "cache", f"{known} is not a folder that can be written to: set TURNWISE_CACHE to one that is")
+
+
+def _disk() -> Finding:
+    """Room for runs, where one stands."""
+    free = shutil.disk_usage(".").free / 1e9
+    told = f"{free:.1f} GB free in {os.getcwd()}"
+    if free < _ENOUGH_GB:
+        return Finding(WRONG, "disk", f"{told}: runs write checkpoints; free some, or set run_dir to another disk")
+    return Finding(OK, "disk", told)
+
+
+def _port() -> Finding:
+    """Whether the pages get their usual port."""
+    from turnwise.view.serve import HOST, USUAL_PORT
+
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, USUAL_PORT))
+        except OSError:
+            return Finding(ABSENT, "port", f"{USUAL_PORT} is taken: turnwise view takes another one")
+    return Finding(OK, "port", f"{USUAL_PORT} of {HOST} is free for turnwise view")
+
+
+def _browser() -> Finding:
+    """Chromium, which the tests of the pages drive; using the pages needs no such thing here."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    told = found or "none on the PATH; only the tests of the pages need it: sudo apt install chromium"
+    return Finding(OK if found else ABSENT, "chromium", told)
 
 
 def _trouble_of(env_id: str) -> str | None:
