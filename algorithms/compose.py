@@ -169,7 +169,7 @@ def shadowed_options() -> list[tuple[Path, str]]:
 
 def _search_path() -> list[str]:
     """The override with which Hydra looks into the plugins' folders too; none where there are none."""
-    places = ",".join(quoted(folder.resolve().as_uri()) for folder in plugin_configs())
+    places = ",".join(quoted(f"file://{folder.resolve()}") for folder in plugin_configs())
     return [f"hydra.searchpath=[{places}]"] if places else []
 
 
