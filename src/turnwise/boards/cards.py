@@ -139,8 +139,8 @@ def gin_rummy(known: Known, game: Any, seat: str | None) -> Board | None:
     rows.append(hand("upcard", [_brief(upcard)] if upcard and upcard != "none" else []))
     rows.append(hand("discarded", [_brief(card) for card in before.split() if card != "nothing"]))
     stock = _find(r"(Stock: \d+ cards?)", everything) or ""
-    told = [line for line in first(known) if not line.startswith(("Your hand", "Upcard"))] if seat is not None else []
-    return cards(rows, "\n".join([stock, *told]).strip())
+    asked = [] if seat is None else [line for line in first(known) if not line.startswith(("Your hand", "Upcard"))]
+    return cards(rows, "\n".join([stock, *asked]).strip())
 
 
 def blackjack(known: Known, game: Any, seat: str | None) -> Board | None:

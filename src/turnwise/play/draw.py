@@ -42,14 +42,14 @@ def plain(text: str) -> Text:
     return Text(safe(text))
 
 
-def board_text(board: Mapping[str, Any] | None) -> Text:
-    """A board as lines of text; empty where there is none."""
+def board_text(board: Mapping[str, Any] | None, *, captioned: bool = True) -> Text:
+    """A board as lines of text, with what stands below it unless it is not wanted; empty where there is none."""
     if board is None:
         return Text()
     if board["kind"] == "text":
         return plain(board["text"])
     drawn = _grid(board) if board["kind"] == "grid" else _cards(board["rows"])
-    if board["caption"]:
+    if captioned and board["caption"]:
         drawn.append("\n").append(plain(board["caption"]))
     return drawn
 

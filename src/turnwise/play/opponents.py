@@ -14,6 +14,8 @@ from turnwise.records import Reply, Request
 
 RUN_DEPTH = 3
 """Folders below a root in which runs are looked for."""
+MOST_MODELS = 4
+"""Weights that stay loaded for the next game; those that were asked for longest ago go first."""
 _shared: dict[str, Weights] = {}
 _loading = threading.Lock()
 
@@ -53,9 +55,11 @@ def load_opponent(word: str, game: TextGame, env_id: str, env_kwargs: Mapping[st
         if who.kind != "weights":
             return load(who, env_id, env_kwargs)
         with _loading:
-            if who.fingerprint not in _shared:
-                _shared[who.fingerprint] = Weights(word, load(who, env_id, env_kwargs))
-            return _shared[who.fingerprint]
+            found = _shared.pop(who.fingerprint, None) or Weights(word, load(who, env_id, env_kwargs))
+            _shared[who.fingerprint] = found
+            for oldest in [*_shared][:-MOST_MODELS]:
+                del _shared[oldest]
+            return found
     except RunFolderError as error:
         raise ValueError(f"opponent: {error}") from None
 

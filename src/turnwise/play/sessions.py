@@ -54,18 +54,25 @@ class Sessions:
     ) -> None:
         self.roots, self.folder, self.limits, self.locate = tuple(roots), folder, limits or Limits(), locate
         self._games: dict[str, Session] = {}
+        self._starting = 0
+        """Games that are being set up."""
         self._lock = threading.Lock()
 
     def start(self, setup: Setup) -> Session:
         """Begin a game. Raises TooMany, and ValueError where the setup does not fit."""
         with self._lock:
             self._sweep()
-            going = sum(not session.over for session in self._games.values())
+            going = self._starting + sum(not session.over for session in self._games.values())
             if going >= self.limits.games:
                 raise TooMany(f"{going} games are going on here, which is the most: end one of them first")
-        session = Session(setup, folder=self.folder)  # loading weights may take long
-        with self._lock:
-            self._games[session.id] = session
+            self._starting += 1
+        try:
+            session = Session(setup, folder=self.folder)  # loading weights may take long
+            with self._lock:
+                self._games[session.id] = session
+        finally:
+            with self._lock:
+                self._starting -= 1
         return session
 
     def again(self, sid: str) -> Session:

@@ -47,7 +47,9 @@ class PlayApp(App[None]):
     #title { background: $panel; padding: 0 1; text-style: bold; }
     #left { width: 2fr; }
     #place { height: auto; max-height: 60%; border: round $primary; padding: 0 1; }
-    #board { width: auto; }
+    #board, #caption { width: 100%; }
+    #board.grid { width: auto; }
+    #caption { color: $text-muted; }
     #moves { height: 1fr; border: round $primary; }
     #log { width: 3fr; border: round $primary; padding: 0 1; }
     #status { padding: 0 1; height: auto; max-height: 6; }
@@ -73,6 +75,7 @@ class PlayApp(App[None]):
             with Vertical(id="left"):
                 with VerticalScroll(id="place"):
                     yield Static(id="board")
+                    yield Static(id="caption")
                 yield OptionList(id="moves", markup=False)
             yield RichLog(id="log", wrap=True, markup=False, highlight=False, min_width=20)
         yield Static(id="status")
@@ -107,9 +110,17 @@ class PlayApp(App[None]):
             log.write(Text(f"> {safe(text)}", "bold cyan") if speaker == YOU else plain(text))
             log.write(Text())
         self._told = len(state.messages)
-        self.query_one("#board", Static).update(board_text(state.board))
+        self._draw(state)
         self._offer(state)
         self._tell(state)
+
+    def _draw(self, state: State) -> None:
+        """The board: a grid keeps its lines whole, all else is wrapped."""
+        board = self.query_one("#board", Static)
+        board.set_class(state.board is not None and state.board["kind"] == "grid", "grid")
+        board.update(board_text(state.board, captioned=False))
+        below = "" if state.board is None else state.board.get("caption", "")
+        self.query_one("#caption", Static).update(plain(below))
 
     def _offer(self, state: State) -> None:
         moves = self.query_one("#moves", OptionList)

@@ -20,7 +20,14 @@ LONGEST_BODY = 100_000
 SOON_S = 0.4
 """How long an answer waits for agents that reply at once, which saves the page from asking again."""
 _STATUSES: tuple[tuple[type[Exception], int], ...] = ((NoSession, 404), (TooMany, 429), (NotNow, 409))
-_FIELDS = {"game": str, "kwargs": dict, "seat": str, "opponents": (str, dict), "seed": int, "invalid": str}
+_FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "game": str,
+    "kwargs": dict,
+    "seat": str,
+    "opponents": (str, dict),
+    "seed": int,
+    "invalid": str,
+}
 
 
 class BadRequest(ValueError):
