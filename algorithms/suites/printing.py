@@ -22,6 +22,26 @@ def print_suite(result: Mapping[str, Any]) -> None:
         console.print(f"note: {flag['text']}", markup=False)
 
 
+def print_transfer(result: Mapping[str, Any]) -> None:
+    """The scores of every model beside those without skill, the comparisons, and what was flagged."""
+    from rich.console import Console
+
+    console = Console()
+    for one in result["players"]:
+        score = f"score {one['score']:.3f}{_ends(one['score_interval'])}"
+        table = _table(f"{one['name']}: {score}; 95% intervals", ("task", "right", "best null", "questions"))
+        for name, of in one["tasks"].items():
+            nulls = result["nulls"].get(name, {})
+            best = max(nulls, key=lambda null: nulls[null], default="")
+            null = f"{best} {nulls[best]:.3f}" if best else ""
+            table.add_row(name, f"{of['value']:.3f}{_ends(of['interval'])}", null, str(of["questions"]))
+        console.print(table)
+    for compared in result["comparisons"]:
+        console.print(_comparison_table(compared))
+    for flag in result["flags"]:
+        console.print(f"note: {flag['text']}", markup=False)
+
+
 def _player_table(one: Mapping[str, Any], nulls: Mapping[str, Any], flagged: Mapping[Any, Any]) -> Any:
     """What an agent is worth, beside the best of those without skill."""
     score = f"score {one['score']:.3f}{_ends(one['score_interval'])}"
