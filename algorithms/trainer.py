@@ -44,10 +44,7 @@ def train(
     (SIGTERM or SIGINT came: the last finished step is saved), ModuleNotFoundError where a tracker's package is
     missing, and what the settings' parts raise.
     """
-    require_fitting_games(settings)
-    require_apis(settings, world.size)
-    for name in settings.trackers:
-        require_package(name)
+    _require_all(settings, world)
     exams = exams_of(settings)
     plan = plan_memory(settings, world.size)
     for line in plan.lines():
@@ -78,3 +75,11 @@ def train(
             raise run.leave(stopped) from None
         finally:
             run.close()
+
+
+def _require_all(settings: RunSettings, world: World) -> None:
+    """What the run would miss later: asked before anything begins."""
+    require_fitting_games(settings)
+    require_apis(settings, world.size)
+    for name in settings.trackers:
+        require_package(name)

@@ -248,7 +248,7 @@ class Watch:
     def go_on_from(self, step: int) -> None:
         """Forget what came after that step; what came before is read from the run's folder."""
         metrics, kept = self._path.with_name(METRICS), [a for a in read_alerts(self._path.parent) if a.step <= step]
-        records = read_records(metrics) if metrics.exists() else []
+        records: list[Record] = [*read_records(metrics)] if metrics.exists() else []
         self._records = [record for record in records if record["step"] <= step][-self._limits.history :]
         self._told = {alert.kind: alert.step for alert in kept}
         if self._path.exists():

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from turnwise.envs.gym_view import TextGameEnv
-from turnwise.interchange.trl import OVER, environment_factory, rows
+from turnwise.interchange.trl import INSTRUCTION, OVER, environment_factory, rows
 
-CALL = '<tool_call>\n{"name": "act", "arguments": {"move": "check"}}\n</tool_call>'
+END = "<|im_end|>"
+CALLS = tuple(
+    f'<tool_call>\n{{"name": "act", "arguments": {{"move": "{move}"}}}}\n</tool_call>' for move in ("check", "bet")
+)
 STEPS, ROLLOUTS = 2, 4
 
 
@@ -53,9 +56,32 @@ def test_deals_follow_from_the_row_or_from_a_count() -> None:
     assert data[0]["prompt"][0]["role"] == "user"
 
 
+def told(tokenizer: Any, seed: int) -> tuple[str, str]:
+    """(prompt, what follows on the call of `act`) of a game as trl tells it, in which the seat checks at first."""
+    game = environment_factory("KuhnPoker-LLM")()
+    asked = [{"role": "user", "content": INSTRUCTION + game.reset(seed=seed)}]
+    shared = {"tools": [game.act], "tokenize": False, "enable_thinking": False}
+    plain = tokenizer.apply_chat_template(asked, **shared)
+    prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, **shared)
+    answer = tokenizer.apply_chat_template([*asked, {"role": "tool", "content": game.act("check")}], **shared)
+    return prompt, answer.removeprefix(plain) + prompt.removeprefix(plain)
+
+
+def conversations(tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """(ids, what is learned of them): the seat checks or bets, reads what came of it, and says goodbye."""
+    first, last = (len(tokenizer.encode(text, add_special_tokens=False)) for text in (f"{CALLS[0]}{END}", f"Bye.{END}"))
+    games = [told(tokenizer, seed) for seed in (0, 0, 1, 1)]
+    texts = [f"{prompt}{call}{END}\n{answer}Bye.{END}" for (prompt, answer), call in zip(games, CALLS * 2, strict=True)]
+    found = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt", add_special_tokens=False)
+    starts = torch.tensor([[len(tokenizer.encode(prompt, add_special_tokens=False))] for prompt, _ in games])
+    ends, places = found.attention_mask.sum(1, keepdim=True), torch.arange(found.input_ids.shape[1])
+    call = (places >= starts) & (places < starts + first)
+    return found.input_ids, call | ((places >= ends - last) & (places < ends))
+
+
 @pytest.fixture(scope="module")
 def caller() -> tuple[Any, Any]:
-    """(tokenizer, model): a Qwen3 of one layer that has learned to call `act` after a prompt, whatever it says."""
+    """(tokenizer, model): a Qwen3 of one layer that has learned to call `act` after a prompt, and to check or bet."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
     from trl import chat_template_utils
@@ -65,12 +91,23 @@ def caller() -> tuple[Any, Any]:
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     raw.decoder = decoders.ByteLevel()
     raw.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    plain = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>", CALL[12:-13])
+    plain = (
+        "<tool_call>",
+        "</tool_call>",
+        "<tool_response>",
+        "</tool_response>",
+        "<think>",
+        "</think>",
+        *(call[12:-13] for call in CALLS),
+    )
     raw.add_tokens([AddedToken(text, normalized=False) for text in plain])
     tokenizer: Any = PreTrainedTokenizerFast(
         tokenizer_object=raw, pad_token="<|endoftext|>", eos_token="<|im_end|>", padding_side="left"
     )
     tokenizer.chat_template = chat_template_utils.qwen3_chat_template
+    prompts = [told(tokenizer, seed)[0] for seed in range(6)]
+    same = min(prompts)[: next(i for i, (a, b) in enumerate(zip(min(prompts), max(prompts), strict=False)) if a != b)]
+    tokenizer.add_tokens([AddedToken(same, normalized=False)])  # the long beginning of every prompt is one token
     torch.manual_seed(0)
     shape = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -87,19 +124,14 @@ def caller() -> tuple[Any, Any]:
         bos_token_id=None,
     )
     model = Qwen3ForCausalLM(shape)
-    head = tokenizer.encode("<|im_start|>assistant\n<think>\n\n</think>\n\n", add_special_tokens=False)
-    said = [*tokenizer.encode(CALL, add_special_tokens=False), tokenizer.eos_token_id]
+    ids, learned = conversations(tokenizer)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    noise = torch.randint(0, 200, (8, 24))
-    ids = torch.cat([noise, torch.tensor([head + said] * 8)], dim=1)
-    labels = ids.clone()
-    labels[:, : -len(said)] = -100
     for _ in range(60):
         optimiser.zero_grad()
-        loss = model(input_ids=ids, labels=labels).loss
+        loss = model(input_ids=ids, labels=ids.masked_fill(~learned, -100)).loss
         loss.backward()
         optimiser.step()
-    assert loss.item() < 0.1
+    assert loss.item() < 0.4  # of it a coin's toss between two moves, spread over the tokens of a call
     return tokenizer, model
 
 
@@ -126,7 +158,7 @@ def test_trl_trains_on_it(tmp_path: Path, caller: tuple[Any, Any], monkeypatch: 
         max_steps=STEPS,
         per_device_train_batch_size=ROLLOUTS,
         num_generations=ROLLOUTS,
-        max_completion_length=96,
+        max_completion_length=256,
         learning_rate=1e-3,
         beta=0.0,
         logging_steps=1,
@@ -149,8 +181,7 @@ def test_trl_trains_on_it(tmp_path: Path, caller: tuple[Any, Any], monkeypatch: 
     logged = [entry for entry in trainer.state.log_history if "reward" in entry]
     assert [entry["step"] for entry in logged] == [1, 2]
     assert len(played) >= STEPS * ROLLOUTS // 2, "the model calls the tool in most rollouts"
-    assert {move for move, _ in played} >= {"check"}
+    assert {move for move, _ in played} == {"check", "bet"}
     assert all(-2.0 <= entry["reward"] <= 2.0 for entry in logged)
-    assert any(value != 0.0 for _, value in played)
-    changed = [name for name, weights in model.named_parameters() if not torch.equal(weights, before[name])]
-    assert changed or all(entry["reward_std"] == 0.0 for entry in logged)
+    assert any(entry["reward_std"] > 0 for entry in logged), "rollouts of one deal ended differently"
+    assert [name for name, weights in model.named_parameters() if not torch.equal(weights, before[name])]

@@ -15,7 +15,7 @@ class TrackioRun:
         import trackio
 
         self.identity = {"name": about.name, "project": about.project, **about.known}
-        self._run = trackio.init(
+        self._run: Any = trackio.init(
             project=self.identity["project"],
             name=self.identity["name"],
             resume="allow",
