@@ -25,6 +25,8 @@ GAMES = ("textworld", "minigrid", "search", "math", "monty", "mcp", "bridges")
 """Extras of families of environments, all of them in the extra `games`."""
 ENGINES = ("vllm", "api", "ray", "lora", "adam8bit", "kernels")
 """Extras of engines, of launchers, of ways to train, and of what runs them faster."""
+AROUND = ("wandb", "mlflow", "trackio", "data", "transfer")
+"""Extras of what stands around a run: trackers, data sets, benchmarks."""
 FOLDERS = ("agents", "algorithms", "configs", "envs", "kernels")
 
 # import name -> the requirement that brings it, where the two are not spelt the same
@@ -43,6 +45,8 @@ BROUGHT_BY = {
     "reasoning_gym": "reasoning-gym",
     "mcp_types": "mcp",
     "scipy": "open-spiel",
+    "lm_eval": "lm-eval",
+    "mlflow": "mlflow-skinny",
 }
 OPTIONAL = {"vllm", "alfworld"}
 """Imported inside functions only, and asked for by no extra that is installed by default."""
@@ -69,7 +73,7 @@ def third_party_imports() -> dict[str, Path]:
 
 
 def test_every_import_is_declared() -> None:
-    extras = [line for name in ("train", *GAMES, *ENGINES) for line in EXTRAS[name]]
+    extras = [line for name in ("train", *GAMES, *ENGINES, *AROUND) for line in EXTRAS[name]]
     declared = {name_of(line) for line in [*METADATA["dependencies"], *extras]}
     undeclared = {
         f"{path.relative_to(ROOT)}: {name}"
