@@ -114,7 +114,7 @@ def win_rates(
     deals = deals_of(seed, games // len(seats))
     found = []
     for other in others:
-        house = {"invalid": invalid, "max_turns": max_turns, "concurrency": concurrency}
+        house: dict[str, Any] = {"invalid": invalid, "max_turns": max_turns, "concurrency": concurrency}
         episodes = play_deals(agent, other, env_id, deals, env_kwargs=kwargs, record_messages=False, **house)
         whole = whole_deals(episodes, len(seats))
         rate = _win_rate(whole, agent.name, other.name, seats, seed)

@@ -54,5 +54,5 @@ def _stationary(moves: Array) -> Array:
     size = len(moves)
     equations = np.vstack([moves.T - np.eye(size), np.ones(size)])
     found = np.linalg.lstsq(equations, np.append(np.zeros(size), 1.0), rcond=None)[0]
-    shares = np.maximum(found, 0.0)
+    shares: Array = np.maximum(found, 0.0)
     return shares / shares.sum()

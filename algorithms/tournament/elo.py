@@ -17,6 +17,8 @@ MEAN = 1500.0
 PRIOR = 1.0
 """Games, half won and half lost against a player of mean strength, that everybody is taken to have played besides: who
 won or lost every game would have an infinite rating. 0 leaves the pure maximum of the likelihood."""
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns of all pairs of players."""
 _STEPS = 100
 _ONLY_DRAWS = 0.01
 """Weight of the pull that keeps the frequency of draws finite where there was nothing else."""
@@ -90,7 +92,7 @@ def _is_connected(held: NDArray[np.bool_]) -> bool:
     return bool(reach.all())
 
 
-def _likelihood(place: Array, upper: tuple[Array, Array], counts: Array, prior: float) -> tuple[float, Array, Array]:
+def _likelihood(place: Array, upper: Pairs, counts: Array, prior: float) -> tuple[float, Array, Array]:
     """Log-likelihood, its gradient [n + 1], and the negative of its Hessian [n + 1, n + 1].
 
     counts: [3, pairs] of won, lost, drawn. The sum of the strengths is held at 0.
