@@ -17,31 +17,33 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
-LINK = re.compile(r"(\]\()(\.\./[^)\s#]*)(#[^)\s]*)?(\))")
+LINK = re.compile(r"(?P<text>!?\[[^\]]*\])\((?P<target>(?![a-z]+:|#|/)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
 FENCE = re.compile(r"^(```+).*?^\1", re.MULTILINE | re.DOTALL)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".sh": "bash", ".tmpl": "text"}
-SHOWN_AS = {"README.md": "index.md"}
-"""Files of the repository that have a page in docs/."""
+SOURCE = "source/"
+"""Where the site has what lies outside of docs/."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page or a copy for every file outside of docs/ that a page links to."""
     for path in sorted({path for file in list(files) if file.src_uri.endswith(".md") for path in _outside(file)}):
-        if path not in SHOWN_AS and files.get_file_from_path(_place(path)) is None:
+        if files.get_file_from_path(_place(path)) is None:
             files.append(_shown(path, config))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """The page with its links out of docs/ leading to what stands in for them."""
-    here = PurePosixPath(page.file.src_uri).parent
+    """The page with its links out of docs/ leading to what stands in for them; where nothing does, to nothing."""
+    here = page.file.src_uri
 
     def lead(found: re.Match[str]) -> str:
-        path = _repository_path(page.file.src_uri, found.group(2))
-        if path is None:
+        path = _repository_path(here, found["target"])
+        if path.startswith("docs/") and not here.startswith(SOURCE):
             return found.group(0)
-        there = SHOWN_AS.get(path) or _place(path)
-        return f"{found.group(1)}{os.path.relpath(there, here)}{found.group(3) or ''}{found.group(4)}"
+        there = path.removeprefix("docs/") if path.startswith("docs/") else _place(path)
+        if files.get_file_from_path(there) is None:
+            return found["text"].strip("[]")
+        return f"{found['text']}({os.path.relpath(there, PurePosixPath(here).parent)}{found['anchor'] or ''})"
 
     return LINK.sub(lead, markdown)
 
@@ -49,23 +51,23 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _outside(file: File) -> Iterator[str]:
     """Paths in the repository, outside of docs/, that a page links to. Raises PluginError where there is none."""
     for found in LINK.finditer(FENCE.sub("", file.content_string)):
-        path = _repository_path(file.src_uri, found.group(2))
-        if path is not None:
+        path = _repository_path(file.src_uri, found["target"])
+        if not path.startswith("docs/"):
             if not (ROOT / path).exists():
-                raise PluginError(f"docs/{file.src_uri} links to {found.group(2)}, which is not there")
+                raise PluginError(f"docs/{file.src_uri} links to {found['target']}, which is not there")
             yield path
 
 
-def _repository_path(page: str, target: str) -> str | None:
-    """`../envs/core.py` of a page as `envs/core.py`; None where it stays in docs/."""
-    path = os.path.normpath(PurePosixPath("docs", page).parent / target)
-    return None if path == "docs" or path.startswith("docs/") else path
+def _repository_path(page: str, target: str) -> str:
+    """`../envs/core.py` of a page of docs/, or `envs/core.py` of README.md, as `envs/core.py`."""
+    own = page.removeprefix(SOURCE) if page.startswith(SOURCE) else f"docs/{page}"
+    return os.path.normpath(PurePosixPath(own).parent / target)
 
 
 def _place(path: str) -> str:
-    """Where the site has it."""
-    real = ROOT / path
-    return f"source/{path}.md" if real.is_dir() or real.suffix in LANGUAGES else f"source/{path}"
+    """Where the site has it; what is hidden in the repository is not on the site."""
+    real, shown = ROOT / path, "/".join(part.lstrip(".") for part in PurePosixPath(path).parts)
+    return f"{SOURCE}{shown}.md" if real.is_dir() or real.suffix in LANGUAGES else f"{SOURCE}{shown}"
 
 
 def _shown(path: str, config: MkDocsConfig) -> File:

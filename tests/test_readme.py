@@ -81,7 +81,9 @@ def run_bash(desk: Desk, block: Block) -> None:
     rules = AS_PRINTED if block.reason is None else RULES
     for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        if words:
+        if block.reason is None and "|" in words:
+            desk.start("bash", "-c", line)
+        elif words:
             assert words[0] in rules, (
                 f"no rule says how to try out {line!r}; `<!-- not run: REASON -->` above its block?"
             )
