@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,11 @@ def test_the_help_is_one_screen(command: Command) -> None:
     assert max(map(len, shown)) <= 80
     assert [line.split()[0] for line in shown if line.startswith("  ")] == list(COMMANDS)
     assert command("--version").stdout == f"turnwise {__version__}\n"
+
+
+def test_the_page_has_every_command() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs/cli.md").read_text()
+    assert dict(re.findall(r"^\| `turnwise (\w+)` \| (.*) \|$", page, re.MULTILINE)) == COMMANDS
 
 
 def test_the_help_loads_no_command_and_nothing_heavy() -> None:

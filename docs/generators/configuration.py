@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from turnwise.algorithms.credit import CREDITS
+from turnwise.algorithms.explained import keys_of
 from turnwise.algorithms.explore import EXPLORERS
 from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.settings import RunSettings
@@ -106,44 +105,7 @@ def pages() -> dict[str, str]:
 
 def rows_of(text: str) -> list[Row]:
     """The settings of a YAML file that have a comment, in their order."""
-    lines = text.splitlines()
-    return [
-        Row(key, value, meaning)
-        for key, value, line in _leaves(yaml.compose(text))
-        if (meaning := _comment(lines, line))
-    ]
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, str, int]]:
-    """(full name, value as it is written, number of its line) of every key that has no keys of its own."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        name = f"{path}{key.value}"
-        if isinstance(value, yaml.MappingNode) and value.value and not value.flow_style:
-            yield name, "", key.start_mark.line
-            yield from _leaves(value, f"{name}.")
-        else:
-            yield name, _written(value), key.start_mark.line
-
-
-def _written(node: Any) -> str:
-    if isinstance(node, yaml.ScalarNode):
-        return '""' if node.value == "" and node.style else node.value
-    if isinstance(node, yaml.SequenceNode):
-        return "[" + ", ".join(_written(entry) for entry in node.value) + "]"
-    return "{" + ", ".join(f"{key.value}: {_written(value)}" for key, value in node.value) + "}"
-
-
-def _comment(lines: list[str], line: int) -> str:
-    """The comment behind a key, and its further lines."""
-    _, _, said = lines[line].partition(" #")
-    found = [said.strip()] if said else []
-    for later in lines[line + 1 :]:
-        if not (found and later.strip().startswith("#") and later.index("#") > lines[line].index(" #") - 8):
-            break
-        found.append(later.strip().removeprefix("#").strip())
-    return " ".join(found)
+    return [Row(*key) for key in keys_of(text)]
 
 
 def _meanings() -> dict[str, str]:
