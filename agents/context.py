@@ -204,11 +204,11 @@ class Transcript:
 
     def __init__(self, context: ChatContext) -> None:
         self._context = context
-        self._segments: list[tuple[int, ...]] = []
+        self._segments: tuple[tuple[int, ...], ...] = ()
         self._row: tuple[int, ...] = ()
         """All segments in a row."""
-        self._observations: list[str] = []
-        self._actions: list[str] = []
+        self._observations: tuple[str, ...] = ()
+        self._actions: tuple[str, ...] = ()
         self._closed = True
         self.dropped = 0
         """Turns that no longer stand in the prompt because of `overflow=drop_oldest`."""
@@ -216,14 +216,14 @@ class Transcript:
     def copy(self) -> Transcript:
         """An independent one."""
         twin = Transcript(self._context)
-        twin._segments, twin._observations, twin._row = self._segments.copy(), self._observations.copy(), self._row
-        twin._actions, twin._closed, twin.dropped = self._actions.copy(), self._closed, self.dropped
+        twin._segments, twin._observations, twin._row = self._segments, self._observations, self._row
+        twin._actions, twin._closed, twin.dropped = self._actions, self._closed, self.dropped
         return twin
 
     def observe(self, text: str) -> None:
         """Append what the seat reads now."""
         context = self._context
-        self._observations.append(text)
+        self._observations += (text,)
         if context.settings.layout == "append_only":
             self._append(context.bridge(text, self._closed) if self._segments else context.first(text))
 
@@ -232,13 +232,13 @@ class Transcript:
 
         `shown` stands for it where turns are rendered anew.
         """
-        self._actions.append(shown)
+        self._actions += (shown,)
         self._closed = bool(completion_ids) and completion_ids[-1] == self._context.end_id
         if self._context.settings.layout == "append_only":
             self._append(completion_ids)
 
     def _append(self, ids: tuple[int, ...]) -> None:
-        self._segments.append(ids)
+        self._segments += (ids,)
         self._row += ids
 
     def prompt(self, max_tokens: int) -> tuple[int, ...] | None:
@@ -278,9 +278,9 @@ class Transcript:
         if len(self._observations) < 3 or self._context.settings.history != "all":
             return False
         if self._segments:
-            del self._segments[1:3]
+            self._segments = self._segments[:1] + self._segments[3:]
             self._row = tuple(itertools.chain.from_iterable(self._segments))
-        del self._observations[1]
-        del self._actions[0]
+        self._observations = self._observations[:1] + self._observations[2:]
+        self._actions = self._actions[1:]
         self.dropped += 1
         return True

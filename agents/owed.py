@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from turnwise.agents.engine import AgentFailure
@@ -37,8 +37,8 @@ class Owed:
         self._heard: dict[Stream, float] = {}
         """When each agent that owes something last gave a reply, or was first asked."""
 
-    def __bool__(self) -> bool:
-        return bool(self._tables)
+    def __len__(self) -> int:
+        return sum(map(len, self._tables.values()))
 
     def ask(self, stream: Stream, tables: Sequence[Table]) -> None:
         """Hand in the requests of these tables."""
@@ -49,10 +49,11 @@ class Owed:
         for number, table in zip(numbers, tables, strict=True):
             waiting[number], table.asked = table, True
 
-    def receive(self, timeout_s: float) -> list[Table]:
+    def receive(self, timeout_s: float, goes_on: Callable[[Table], bool] = lambda _: True) -> list[Table]:
         """Carry what is there to its tables; returns these, and those that are given up.
 
-        Waits for at most so long, shared by all agents that owe something.
+        Waits for at most so long, shared by all agents that owe something. goes_on: called with each table right after
+        its reply; one of which it says no is not returned.
         """
         share = timeout_s / max(len(self._tables), 1)
         carried: list[Table] = []
@@ -65,7 +66,8 @@ class Owed:
                     table.fail(reply)
                 else:
                     table.answer(reply)
-                carried.append(table)
+                if goes_on(table):
+                    carried.append(table)
             if not waiting:
                 del self._tables[stream], self._heard[stream]
             elif found:

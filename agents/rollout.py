@@ -82,6 +82,8 @@ class Rollout:
         self._idle: dict[str, list[Referee]] = {}
         self._latest: tuple[str, Mapping[str, object], str] = ("", {}, "")
         """Game and arguments that were asked for last, and their key: most plans in a row are for one game."""
+        self._guests: tuple[Mapping[str, str], dict[str, Agent]] | None = None
+        """The seats that somebody was found for last, and who: most plans of a `collect` name the same ones."""
         self._threads: ThreadPoolExecutor | None = None
         self._owed = Owed()
 
@@ -92,6 +94,7 @@ class Rollout:
         fit its game or these agents.
         """
         episodes: list[Episode | None] = [None] * len(plans)
+        self._guests = None
         try:
             self._play_all(deque((index, plan, 0) for index, plan in enumerate(plans)), _chances(plans), episodes)
         except BaseException:
@@ -107,26 +110,27 @@ class Rollout:
     ) -> None:
         """waiting: (place of the episode, its plan, how often it has failed). chances: of those that never did."""
         failed: dict[int, int] = {}
-        live = 0
         here: list[Table] = []  # all but those that wait for an agent's reply
-        while waiting or live:
-            seated = self._seat_next(waiting, chances, self.concurrency - live, failed)
-            live += len(seated)
-            here += seated
+
+        def goes_on(table: Table) -> bool:
+            """End it or read what it is asked next, while what belongs to it is at hand."""
+            if table.over:
+                self._end(table, waiting, episodes, failed.pop(table.index, 0))
+                return False
+            if table.busy is None:
+                table.hear()
+            return True
+
+        while waiting or here or self._owed:
+            here += self._seat_next(waiting, chances, self.concurrency - len(here) - len(self._owed), failed)
             ready = self._ready(here)
             away = [table for table in here if table.busy is not None]
             self._pass(ready)
             here = [table for table in ready if not table.asked]
             if self._owed:
                 working = away or any(table.busy is not None for table in here)
-                here += self._owed.receive(_GRACE_S if working else _WAIT_S)
-            over = [table for table in here if table.over]
-            for table in over:
-                self._end(table, waiting, episodes, failed.pop(table.index, 0))
-            if over:
-                live -= len(over)
-                here = [table for table in here if not table.over]
-            here += away
+                here += self._owed.receive(_GRACE_S if working else _WAIT_S, goes_on)
+            here = [table for table in here if goes_on(table)] + away
 
     def _end(
         self, table: Table, waiting: deque[tuple[int, Plan, int]], episodes: list[Episode | None], times: int
@@ -146,6 +150,7 @@ class Rollout:
 
         A prefix that the game does not follow is a failure of the environment.
         """
+        self._guests = None
         return Table(plan, self)
 
     def play_turn(self, tables: Sequence[Table], limit: int | Sequence[int | None] | None = None) -> None:
@@ -183,6 +188,7 @@ class Rollout:
             raise ValueError(f"an episode is forked while it is played: {origin.id!r} is over")
         if (plan.env_id, plan.seed, plan.env_kwargs) != (origin.env_id, origin.seed, origin.env_kwargs):
             raise ValueError(f"a fork plays its parent's game from its seed: {plan.id!r} and {origin.id!r} differ")
+        self._guests = None
         if plan.parent is None:
             plan = replace(plan, parent=origin.id, fork_turn=len(table.drafts))
         strangers = {seat for seat in plan.seats if not self.reads_alike(origin.seats[seat], plan.seats[seat])}
@@ -225,7 +231,7 @@ class Rollout:
     def beside(self, agents: Mapping[str, Agent]) -> Rollout:
         """A rollout under the same rules, on the same games, with further agents."""
         twin = copy.copy(self)
-        twin.agents = {**self.agents, **agents}
+        twin.agents, twin._guests = {**self.agents, **agents}, None
         return twin
 
     # Inside
@@ -272,7 +278,10 @@ class Rollout:
             index, plan, times = waiting.popleft()
             if times:
                 failed[index] = times
-            tables.append(Table(plan, self, index, None if times else next(chances)))
+            table = Table(plan, self, index, None if times else next(chances))
+            if table.busy is None and not table.over:
+                table.hear()
+            tables.append(table)
         return tables
 
     def referee(self, plan: Plan) -> tuple[str, Referee]:
@@ -286,6 +295,20 @@ class Rollout:
             return key, idle.pop()
         game: TextGame = make_game(plan.env_id, **plan.env_kwargs)
         return key, Referee(game, invalid=self.invalid, max_turns=self.max_turns)
+
+    def invited(self, plan: Plan, needed: tuple[str, ...]) -> dict[str, Agent]:
+        """Who sits where. Raises ValueError where the plan does not fit the game's seats or the agents."""
+        seats, known = plan.seats, self.agents
+        if self._guests is not None and self._guests[0] is seats and needed == tuple(seats):
+            return self._guests[1]
+        if tuple(seats) != needed and seats.keys() != set(needed):
+            raise ValueError(f"a plan for {plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
+        for name in seats.values():
+            if name not in known:
+                raise ValueError(f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {plan.id!r}")
+        guests = {seat: known[name] for seat, name in seats.items()}
+        self._guests = seats, guests
+        return guests
 
     def in_thread(self, job: Callable[[], Outcome | None]) -> Future[Outcome | None]:
         """Do it while other episodes go on."""

@@ -80,8 +80,9 @@ class Table:
         """What the game is given back under; None for a copy, which nobody needs any more."""
         self.game_key, self.referee = rollout.referee(plan)
         self.game, self.slow = played_game(self.referee.game), may_block(self.referee.game)
-        self.agents = self._invite(plan)
-        self.talks: dict[str, tuple[Message, ...]] = dict.fromkeys(self.agents, ())
+        self.agents = rollout.invited(plan, self.referee.game.seats)
+        self.talks: dict[str, tuple[Message, ...]] = {}
+        """What each seat has read and said; none of it yet where it is not named."""
         self.transcripts: dict[str, Transcript] = {}
         self.drafts: list[Draft] = []
         self.partial = plan.partial
@@ -219,16 +220,6 @@ class Table:
             seconds=reply.seconds,
         )
 
-    def _invite(self, plan: Plan) -> dict[str, Agent]:
-        """Who sits where. Raises ValueError where the plan does not fit the game or the agents."""
-        seats, known, needed = plan.seats, self.rollout.agents, self.referee.game.seats
-        if tuple(seats) != needed and seats.keys() != set(needed):
-            raise ValueError(f"a plan for {plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
-        for name in seats.values():
-            if name not in known:
-                raise ValueError(f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {plan.id!r}")
-        return {seat: known[name] for seat, name in seats.items()}
-
     def hear(self) -> bool:
         """Let the seat to act read what there is to read, and find out which agent is to be asked.
 
@@ -280,7 +271,7 @@ class Table:
     def _hear(self, seat: str, text: str) -> bool:
         """Put an observation into the seat's conversation; False where its context is full."""
         self.agent = agent = self.agents[seat]
-        self.talks[seat] = (*self.talks[seat], message("user", text))
+        self.talks[seat] = (*self.talks.get(seat, ()), message("user", text))
         context = getattr(agent, "context", None)
         if context is None:
             self.prompt = ()
@@ -327,7 +318,7 @@ class Table:
         """An independent table for `plan`, with a referee of its own, that is where this one is."""
         twin = copy.copy(self)
         twin.plan, twin.referee, twin.game, twin.game_key = plan, referee, played_game(referee.game), None
-        twin.agents, twin.talks = self._invite(plan), self.talks.copy()
+        twin.agents, twin.talks = self.rollout.invited(plan, referee.game.seats), self.talks.copy()
         twin.transcripts = {
             seat: transcript.copy()
             for seat, transcript in self.transcripts.items()

@@ -100,16 +100,16 @@ class Sample:
         """Append a turn. `prompt` is the row so far and what was appended to it; raises ValueError if it is empty."""
         if not prompt:
             raise ValueError("a trained turn needs the prompt_ids that its first token was sampled from: got none")
-        start, count = len(prompt), len(completion)
+        start, count, columns = len(prompt), len(completion), self.columns
         self.ids = prompt + completion
         self.spans += ((start, start + count),)
         if not isinstance(advantage, tuple):
-            self.columns["advantages"] += [advantage or 0.0] * count
+            columns["advantages"] += (advantage or 0.0,) * count
         elif len(advantage) == count:
-            self.columns["advantages"] += advantage
+            columns["advantages"] += advantage
         else:
             raise ValueError(f"a turn of {count} tokens has one advantage or {count}: got {len(advantage)}")
-        self.columns["sampled_logprobs"] += logprobs
+        columns["sampled_logprobs"] += logprobs
 
     def note(self, turn: Turn, target: Advantage) -> None:
         """Append what else is known of the turn that was just added. A single target is its first token's."""
