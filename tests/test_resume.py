@@ -7,13 +7,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from turnwise.algorithms.checkpoint import steps_saved
+from turnwise.algorithms.recording.folder import recorded
 from turnwise.algorithms.reporting.runlog import read_metrics
+from turnwise.parquet import read_parquet
+from turnwise.records import Episode
 
 Fingerprint = Callable[[Path], dict[str, Any]]
 
@@ -108,6 +112,14 @@ MOMENTS = {
 SIGKILLED = -9
 
 
+def kept(run: Path) -> dict[int, list[Episode]]:
+    """Step -> the episodes that were written down, without the time that the replies took."""
+    return {
+        step: [replace(e, turns=tuple(replace(turn, seconds=None) for turn in e.turns)) for e in read_parquet(path)]
+        for step, path in recorded(run / "episodes")
+    }
+
+
 @pytest.fixture(scope="module")
 def killed_runs(tmp_path_factory: pytest.TempPathFactory, small_run: tuple[str, ...]) -> Path:
     """A folder of runs, each killed at its moment, in processes of their own."""
@@ -142,6 +154,7 @@ def test_a_killed_run_that_goes_on_ends_as_one_left_alone(
     done = command("train", "--resume", run)
     assert done.exit_code == 0, done.output
     assert fingerprint(run) == fingerprint(finished_run)
+    assert kept(run) == kept(finished_run)
     assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in finished_run.iterdir())
     assert not list(run.rglob("*.tmp"))
 
