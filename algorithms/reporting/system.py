@@ -68,5 +68,5 @@ def gpu_figures() -> dict[str, float]:
     }
     try:
         return found | {"gpu_busy_share": torch.cuda.utilization() / 100}
-    except (ImportError, RuntimeError):  # needs nvidia-ml-py, and a driver that answers it
+    except Exception:  # needs nvidia-ml-py; a part of a GPU (MIG) tells nothing, with an error of that package's
         return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from turnwise.algorithms.metrics import episode_metrics
+from dataclasses import replace
+
+from turnwise.algorithms.metrics import episode_metrics, even_groups
 from turnwise.records import Episode, Turn
 
 
@@ -54,3 +56,20 @@ def test_a_policy_that_was_never_asked() -> None:
     found = episode_metrics([episode((turn("a", 1),), (1.0, -1.0), "oo")], "policy")
     assert (found["invalid_rate"], found["reply_tokens"]) == (0.0, 0.0)
     assert not [name for name in found if name.startswith("return")]
+
+
+def test_groups_whose_returns_are_all_equal() -> None:
+    """Four groups: two returns that differ; equal ones; equal ones of the policy alone; a group of one."""
+    games = [
+        *(
+            replace(episode((), (1.0, 0.0), "pp"), group="differs"),
+            replace(episode((), (2.0, 0.0), "pp"), group="differs"),
+        ),
+        *(replace(episode((), (1.0, 0.0), "pp"), group="equal") for _ in range(3)),
+        replace(episode((), (1.0, 5.0), "po"), group="opponent"),
+        replace(episode((), (1.0, 6.0), "po"), group="opponent"),
+        replace(episode((), (1.0, 6.0), "pp"), group="alone"),
+        episode((), (9.0, 9.0), "pp"),
+    ]
+    assert even_groups(games, "policy") == {"even_groups": 2 / 3}
+    assert even_groups(games[-2:], "policy") == {}

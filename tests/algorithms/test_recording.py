@@ -168,9 +168,7 @@ def test_recording_changes_no_number(
     assert all(turn.advantages and turn.updated_logprobs and turn.token_entropy for turn in turns)
 
 
-def test_a_resumed_run_keeps_the_same_episodes(
-    finished_run: Path, tmp_path: Path, command: Callable[..., Any]
-) -> None:
+def test_a_resumed_run_keeps_the_same_episodes(finished_run: Path, tmp_path: Path, command: Callable[..., Any]) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
     for name in ("summary.json", "evaluation.json", "report.html"):
         (run / name).unlink()

@@ -147,7 +147,8 @@ class Server:
         if self._open >= MOST_SESSIONS:
             error = BadRequest(f"{MOST_SESSIONS} sessions are open: close one first", "CAPACITY_REACHED")
             await socket.send_text(_error(error))
-            return await socket.close()
+            await socket.close()
+            return
         self._open += 1
         session = Session(self._make)
         try:
