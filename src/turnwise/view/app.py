@@ -27,7 +27,7 @@ from turnwise.view.filters import read_filters
 from turnwise.view.jobs import Jobs, NoJob, TooManyJobs
 from turnwise.view.runs import NoRun, Runs
 from turnwise.view.security import App, Guard
-from turnwise.view.store import NoEpisode
+from turnwise.view.store import NoEpisode, Store
 from turnwise.view.transcript import transcript, tree
 
 ASSETS = Path(str(files("turnwise.view"))) / "assets"
@@ -94,12 +94,8 @@ def _read_routes(runs: Runs, jobs: Jobs) -> list[Route]:
         return runs.details(_run(request))
 
     def metrics(request: Request) -> Any:
-        words = request.query_params
-        after, names = words.get("after") or None, words.get("names") or None
-        if after is not None and not after.removeprefix("-").isdecimal():
-            raise ValueError(f"after is the number of a step: got {after[:40]!r}")
-        chosen = None if names is None else set(names.split(","))
-        return runs.metrics(_run(request)).after(None if after is None else int(after), chosen)
+        names = request.query_params.get("names")
+        return runs.metrics(_run(request)).after(_step(request, "after"), set(names.split(",")) if names else None)
 
     def episodes(request: Request) -> Any:
         return runs.store(_run(request)).page(read_filters(dict(request.query_params)))
@@ -111,11 +107,7 @@ def _read_routes(runs: Runs, jobs: Jobs) -> list[Route]:
         return transcript(runs.store(_run(request)), request.path_params["key"])
 
     def exported(request: Request) -> Response:
-        store = runs.store(_run(request))
-        found = transcript(store, request.path_params["key"])
-        headers = {"Content-Disposition": f'attachment; filename="{name_of(found["episode"]["id"])}"'}
-        text = export(found, str(store.source.path)).encode(errors="replace")
-        return Response(text, media_type="text/html; charset=utf-8", headers=headers)
+        return _exported(runs.store(_run(request)), request.path_params["key"])
 
     def of_group(request: Request) -> Any:
         return tree(runs.store(_run(request)), request.query_params.get("group", ""))
@@ -139,6 +131,22 @@ def _read_routes(runs: Runs, jobs: Jobs) -> list[Route]:
 
 def _run(request: Request) -> str:
     return str(request.path_params["run"])
+
+
+def _step(request: Request, name: str) -> int | None:
+    """A step that may be left out. Raises ValueError where it is no number."""
+    text = request.query_params.get(name) or ""
+    digits = text.removeprefix("-")
+    if text and not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+        raise ValueError(f"{name} is the number of a step: got {text[:40]!r}")
+    return int(text) if text else None
+
+
+def _exported(store: Store, key: str) -> Response:
+    found = transcript(store, key)
+    headers = {"Content-Disposition": f'attachment; filename="{name_of(found["episode"]["id"])}"'}
+    text = export(found, str(store.source.path)).encode(errors="replace")
+    return Response(text, media_type="text/html; charset=utf-8", headers=headers)
 
 
 async def _start_diff(request: Request, runs: Runs, jobs: Jobs) -> Any:
