@@ -58,6 +58,36 @@ def test_a_game_that_the_command_has_begun(watched: Any, tmp_path: Path) -> None
     assert len(list((tmp_path / "runs/play/episodes").glob("*.parquet"))) == 2  # the second one as far as it was played
 
 
+def test_a_click_on_the_board_plays_the_move_of_the_cell(watched: Any, hostile: str) -> None:
+    page = watched.page(f"{hostile}#/play?game=TicTacToe-LLM")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator(".place .cell.open")).to_have_count(9)
+    page.locator(".place .cell").nth(4).click()
+    expect(page.locator(".place .cell").nth(4)).to_have_class(re.compile("first"))
+    expect(page.locator(".place .cell.open")).to_have_count(7)
+    expect(page.locator(".said.mine")).to_contain_text("[4]")
+    page.goto(f"{hostile.partition('?')[0]}#/play?game=Hex-LLM")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.get_by_title("b3", exact=True).click()
+    expect(page.locator(".said.mine")).to_contain_text("[b3]")
+
+
+def test_stones_are_seen_and_columns_stand_under_their_cells(watched: Any, hostile: str) -> None:
+    page = watched.page(f"{hostile}#/play?game=ConnectFour-LLM")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.locator('[data-move="3"]').click()
+    expect(page.locator(".place .cell.first")).to_have_count(1)
+    expect(page.locator(".place .cell.second")).to_have_count(1)
+    stone = page.locator(".place .cell.first > *").bounding_box()
+    assert stone is not None
+    assert stone["width"] > 8
+    assert stone["height"] > 8
+    boxes = [page.locator(f".place .cells {part}").bounding_box() for part in (".label >> text=3", ".cell.first")]
+    assert None not in boxes
+    centres = [box["x"] + box["width"] / 2 for box in boxes if box]
+    assert abs(centres[0] - centres[1]) < 3
+
+
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The address of a server that knows Hostile-LLM."""

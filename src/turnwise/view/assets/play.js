@@ -147,7 +147,7 @@ async function game(root, sid, app) {
     status.classList.toggle("mine", mine);
     if (drawn === state) { list(); return; }
     if (state.error && !busy) fill(told, h("p", { class: "refused", role: "alert" }, state.over ? state.error : `Refused: ${state.error}`));
-    fill(place, board(state.board) ?? h("p", { class: "muted" }, "This game has no board: all there is to know is in the text."));
+    fill(place, clickable(board(state.board), state, send) ?? h("p", { class: "muted" }, "This game has no board: all there is to know is in the text."));
     fill(log, chat(state));
     log.scrollTop = log.scrollHeight;
     if (state.over) fill(result, ending(state, () => call("again")));
@@ -181,6 +181,22 @@ async function game(root, sid, app) {
       if (error.name !== "AbortError") fill(told, failure(error));
     }
   });
+}
+
+/** The board, on which a click on a cell plays the move that is called like the cell, its text or its column. */
+function clickable(drawn, { board: position, legal, over, waiting }, send) {
+  if (position?.kind !== "grid" || !legal || over || waiting) return drawn;
+  const open = new Set(legal);
+  drawn.querySelectorAll(".cells > .cell").forEach((cell, index) => {
+    const [row, column] = [Math.floor(index / position.cols), index % position.cols];
+    const [left, below] = [position.row_labels?.[row] ?? "", position.col_labels?.[column] ?? ""];
+    const name = [`${below}${left}`, position.cells[row][column].text, below].find((one) => open.has(one));
+    if (name === undefined) return;
+    cell.classList.add("open");
+    cell.title = name;
+    cell.addEventListener("click", () => send(written(name)));
+  });
+  return drawn;
 }
 
 const written = (name) => `[${name}]`;
