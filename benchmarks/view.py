@@ -185,7 +185,7 @@ def in_browser(base: str, times: int) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(count: int, per_file: int, times: int, folder: Path) -> list[dict[str, Any]]:
+def measure(count: int, per_file: int, times: int, folder: Path, *, browser: bool) -> list[dict[str, Any]]:
     os.environ["TURNWISE_CACHE"] = str(folder / "cache")
     write_run(folder / "run", count, per_file)
 
@@ -198,7 +198,7 @@ def measure(count: int, per_file: int, times: int, folder: Path) -> list[dict[st
     with serving(folder / "run") as base:
         get(f"{base}/api/runs")
         rows += answers(base, times)
-        if Path(CHROMIUM).exists():
+        if browser and Path(CHROMIUM).exists():
             rows += in_browser(base, max(3, times // 4))
     return rows
 
@@ -208,15 +208,17 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=100_000)
     parser.add_argument("--per-file", type=int, default=250)
     parser.add_argument("--times", type=int, default=20, help="how often each question is asked")
+    parser.add_argument("--no-browser", action="store_true", help="only what the server answers")
     parser.add_argument("--out", metavar="FILE", help="result file, JSON")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turnwise-view-bench-") as name:
-        rows = measure(words.episodes, words.per_file, words.times, Path(name))
+        rows = measure(words.episodes, words.per_file, words.times, Path(name), browser=not words.no_browser)
         size = sum(path.stat().st_size for path in Path(name, "run").rglob("*.parquet"))
     print(f"{words.episodes:,} episodes in files of {words.per_file}, {size / 1e6:,.0f} MB")
     print_table(rows, ("what", "times", "median_ms", "worst_ms"))
     if words.out:
-        notes = {"episodes": words.episodes, "per_file": words.per_file, "megabytes": round(size / 1e6)}
+        notes: dict[str, Any] = {"episodes": words.episodes, "per_file": words.per_file, "megabytes": round(size / 1e6)}
+        notes["load_average"] = [round(value, 1) for value in os.getloadavg()]
         save_result(words.out, rows, packages=("duckdb", "pyarrow", "starlette", "uvicorn"), **notes)
 
 
