@@ -92,16 +92,13 @@ def _run_page(page: Any, url: str, ids: dict[str, str]) -> None:
 
 
 def _transcript(page: Any, url: str, ids: dict[str, str]) -> None:
-    """The longest game that was trained on, at the turn that was worth most."""
+    """The end of a long game that was trained on, with the values of a token."""
     run = ids["tic-tac-toe"]
     rows = _get(url, f"runs/{run}/episodes?kind=train&invalid=0&sort=turns&desc=1&size=20")["rows"]
-    games = [(row["key"], _get(url, f"runs/{run}/episodes/{row['key']}")["turns"]) for row in rows]
-    key, _ = max(games, key=lambda game: sum(turn["trained"] for turn in game[1]))
-    _go(page, f"#/run/{run}/episode/{key}?color=advantage")
+    row = max(rows, key=lambda row: (row["turns"], row["step"]))
+    _go(page, f"#/run/{run}/episode/{row['key']}?color=advantage&turn={row['turns'] - 2}")
     page.wait_for_selector(".token")
-    page.locator(".turn .tokens").first.focus()
-    page.keyboard.press("Home")
-    page.evaluate("scrollTo(0, 0)")
+    page.locator(f"[data-turn='{row['turns'] - 2}'] .token").first.hover()
 
 
 def _game(page: Any, url: str, ids: dict[str, str]) -> None:

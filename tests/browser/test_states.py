@@ -304,6 +304,9 @@ def test_a_tree_shows_where_episodes_part(watched: Any, url: str) -> None:
     page.wait_for_selector(".turn")
     assert page.url.endswith("#/run/r1/episode/k1?turn=2")
     expect(page.locator("[data-turn='2']")).to_be_focused()
+    page.wait_for_timeout(100)
+    top = page.locator("[data-turn='2']").bounding_box()
+    assert top is not None and 0 <= top["y"] < 200
     page.get_by_role("link", name="its parent at turn 3").click()
     assert page.url.endswith("#/run/r1/episode/k0?turn=2")
     watched.expected = ("Failed to load resource",)

@@ -41,7 +41,7 @@ function grid(position) {
 function sign(words) {
   if (words === "x" || words === "X") return shape(s("path", { d: "M5 5L19 19M19 5L5 19" }));
   if (words === "o" || words === "O") return shape(s("circle", { cx: 12, cy: 12, r: 7.5 }));
-  if (words === "●" || words === "○") return h("span", { class: "disc" });
+  if (words === "●" || words === "○") return shape(s("circle", { cx: 12, cy: 12, r: 14, class: "disc" }));
   return h("span", {}, words);
 }
 

@@ -101,6 +101,7 @@ function walker(shown) {
     const { node } = shown[at];
     node.focus({ preventScroll: true });
     node.scrollIntoView({ block: "start" });
+    requestAnimationFrame(() => node.scrollIntoView({ block: "start" })); // what lies above has its true height by now
     document.querySelectorAll(".outline [aria-current]").forEach((link) => link.removeAttribute("aria-current"));
     document.querySelector(`.outline [data-to="${at}"]`)?.setAttribute("aria-current", "true");
     note({ turn: String(at) });

@@ -7,6 +7,7 @@ import { ago, count, number, tone } from "./format.js";
 import { note, to } from "./router.js";
 
 const POLL_MS = 2000;
+const HEADLINES = ["nash_conv", "not_lost", "mean_return"];
 const FACTS = [["Environment", "env"], ["Algorithm", "algorithm"], ["Model", "model"], ["Seed", "seed"]];
 
 // Curves that are read together; a name that ends with "/" stands for all names below it.
@@ -128,8 +129,11 @@ function live(id, charts, picker, wanted, app) {
 export function panels(names, chosen) {
   const left = new Set(names);
   const take = (members) => members.filter((name) => left.has(name) && (!chosen || chosen.has(name)) && left.delete(name));
-  const found = names.filter((name) => name.startsWith("eval/") && (!chosen || chosen.has(name)) && left.delete(name))
-    .slice(0, chosen ? undefined : 4).map((name) => [name, "", [name]]);
+  const judged = HEADLINES.find((name) => left.has(`eval/${name}`)) ?? HEADLINES[0];
+  const found = [];
+  const kin = take(names.filter((name) => name.startsWith(`eval/${judged}`)).sort((a, b) => a.length - b.length));
+  if (kin.length) found.push([kin[0], "eval/", kin.slice(0, 6)]);
+  found.push(...take(names.filter((name) => name.startsWith("eval/"))).slice(0, chosen ? undefined : 2).map((name) => [name, "", [name]]));
   for (const [title, prefix, members] of GROUPS) {
     const kept = take(members ?? names.filter((name) => name.startsWith(prefix)));
     if (kept.length) found.push([title, prefix, kept.slice(0, 6)]);
