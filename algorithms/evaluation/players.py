@@ -24,6 +24,10 @@ from turnwise.algorithms.startup import Policy, precision, saved_policy
 from turnwise.records import Reply, Request
 
 HUMAN = "human"
+_NOT_HEARD = {
+    *("key_variable", "deadline_s", "retries", "concurrency", "requests_per_minute", "input_price", "output_price"),
+}
+"""Settings of an API that no reply depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,8 @@ def player(word: str, overrides: Sequence[str] = ()) -> Player:
     asked = [one for one in overrides if one.startswith("agent.api.")]
     api = named_api(word, run_settings(compose(asked)).agent.api if asked else ApiSettings())
     if api is not None:
-        return Player(word=word, name=word, kind="api", fingerprint=digest(asdict(api)), api=api)
+        said = {name: value for name, value in asdict(api).items() if name not in _NOT_HEARD}
+        return Player(word=word, name=word, kind="api", fingerprint=digest(said), api=api)
     if word == HUMAN:
         return Player(word=word, name=word, kind=HUMAN, fingerprint=HUMAN)
     if word in NULLS and word != "random":

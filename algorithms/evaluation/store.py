@@ -52,6 +52,11 @@ class Store:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}); remove it, and its games are played again") from None
 
+    def has(self, parts: Mapping[str, Any]) -> bool:
+        """Whether these games were played, all to an end of the game's own. Where some failed, they are tried again."""
+        batch = self.find(parts)
+        return batch is not None and all(row.finished for row in batch.rows)
+
     def add(
         self,
         parts: Mapping[str, Any],

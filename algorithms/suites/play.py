@@ -74,10 +74,8 @@ def cells_of(suite: Suite, who: Player, prompt: str) -> Iterator[Cell]:
 
 
 def play_cell(cell: Cell, who: Player, store: Store) -> int:
-    """Play the games of a cell unless they are in the store; returns how many were played."""
+    """Play the games of a cell; returns how many."""
     parts = cell.parts(who)
-    if store.find(parts) is not None:
-        return 0
     rules = cell.rules
     agent = _agent(who, rules.env, cell.kwargs)
     other = None if rules.opponent is None else scripted_agent(rules.opponent)
@@ -131,7 +129,7 @@ def play_suite(suite: Suite, people: Sequence[Player], prompt: str, store: Store
     """
     jobs: list[tuple[Player, list[Cell]]] = []
     for who in people:
-        missing = [cell for cell in cells_of(suite, who, prompt) if store.find(cell.parts(who)) is None]
+        missing = [cell for cell in cells_of(suite, who, prompt) if not store.has(cell.parts(who))]
         tasks = list(dict.fromkeys(cell.task for cell in missing))
         jobs += [(who, [cell for cell in missing if cell.task == task]) for task in tasks]
         if missing:

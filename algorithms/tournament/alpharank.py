@@ -44,7 +44,7 @@ def _limit(lead: Array, noise: float) -> Array:
 def _fixation(gain: Array, population: int) -> Array:
     """[n, n]: the same for gains of the mutant (column) over the population (row), in units of the pressure."""
     with np.errstate(over="ignore", invalid="ignore"):
-        up = np.expm1(-np.abs(gain)) / np.expm1(-population * np.abs(gain))
+        up: Array = np.expm1(-np.abs(gain)) / np.expm1(-population * np.abs(gain))
         chances = np.where(gain >= 0, up, up * np.exp((population - 1) * np.minimum(gain, 0.0)))
     return np.where(np.abs(gain) < 1e-14, 1 / population, chances)
 
@@ -54,5 +54,6 @@ def _stationary(moves: Array) -> Array:
     size = len(moves)
     equations = np.vstack([moves.T - np.eye(size), np.ones(size)])
     found = np.linalg.lstsq(equations, np.append(np.zeros(size), 1.0), rcond=None)[0]
-    shares: Array = np.maximum(found, 0.0)
-    return shares / shares.sum()
+    above = np.maximum(found, 0.0)
+    shares: Array = above / above.sum()
+    return shares

@@ -74,7 +74,7 @@ class Hall:
         first, second = sorted((first, second), key=lambda name: self.people[name].fingerprint)
         parts = self._parts(first, second)
         batch = self.store.find(parts)
-        if batch is None:
+        if batch is None or not self.store.has(parts):
             self._say(f"{first} against {second}: {self.settings.games} games")
             batch = self._play(first, second, parts)
         shares = batch.figures

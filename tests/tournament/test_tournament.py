@@ -223,6 +223,24 @@ def test_the_pictures_are_there(result: dict[str, Any]) -> None:
     assert "<svg" in svg and "</svg>" in svg
 
 
+def test_a_person_plays_at_the_terminal(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from turnwise.cli import app
+
+    words = ["tournament", "KuhnPoker-LLM", "first_legal", "human", "--games", "2", "--out", str(tmp_path)]
+    stopped = CliRunner().invoke(app, words, input="[pass]\n")  # and then nothing more comes
+    assert stopped.exit_code == 130
+    assert not (tmp_path / "tournament.json").exists()
+    done = CliRunner().invoke(app, words, input="[bet]\n" * 4)
+    assert done.exit_code == 0, done.stderr
+    assert "you are player_0" in done.stderr
+    rows = {row["name"]: row for row in json.loads((tmp_path / "tournament.json").read_text())["players"]}
+    assert rows["human"]["games"] == 2
+    assert rows["human"]["invalid_rate"] == 0.0
+    assert rows["human"]["mean_return"] == 1.0  # first_legal always passes, and so loses its ante to a bet
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

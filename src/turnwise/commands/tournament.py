@@ -84,6 +84,9 @@ def _play(
 
 
 def _ask(request: Any) -> str:
-    """Ask the person at the terminal."""
+    """Ask the person at the terminal; Ctrl-C leaves the tournament, which goes on when it is begun again."""
     typer.echo(f"\n{request.messages[-1].content}\n", err=True)
-    return str(typer.prompt(f"you are {request.seat}", err=True))
+    try:
+        return str(typer.prompt(f"you are {request.seat}", err=True))
+    except typer.Abort:
+        raise KeyboardInterrupt from None
