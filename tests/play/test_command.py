@@ -7,6 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from turnwise.parquet import read_parquet
 
@@ -49,3 +52,20 @@ def test_what_cannot_be_played_is_told_in_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("turnwise: no environment is called 'KuhnPoker'; did you mean")
     assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_saves_what_was_played(tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = iter(["3", KeyboardInterrupt()])
+
+    def read() -> str:
+        word = next(typed)
+        if isinstance(word, KeyboardInterrupt):
+            raise word
+        return word
+
+    monkeypatch.setattr("builtins.input", read)
+    done = command("play", "ConnectFour-LLM", "--seed", "1", "--out", tmp_path)
+    assert done.exit_code == 130
+    (file,) = (tmp_path / "episodes").glob("*.parquet")
+    assert done.stderr == f"turnwise: stopped; transcript: {file}\n"
+    assert read_parquet(file)[0].status == "truncated"

@@ -26,14 +26,16 @@ class Saying:
     """An agent that says these texts in turn, the last one again and again."""
 
     def __init__(self, *texts: str | Exception) -> None:
-        self.name, self.texts, self.heard = "saying", list(texts), list[Request]()
+        self.name, self.texts, self.closed = "saying", list(texts), 0
 
     def act(self, requests: Sequence[Request]) -> list[Reply]:
-        self.heard += requests
         text = self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
         if isinstance(text, Exception):
             raise text
         return [Reply(text=text) for _ in requests]
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def against(monkeypatch: pytest.MonkeyPatch, agent: object) -> None:
@@ -202,9 +204,12 @@ def test_an_agent_that_fails_ends_the_game_without_a_verdict(monkeypatch: pytest
 
 
 def test_an_agent_that_breaks_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    against(monkeypatch, Saying(ZeroDivisionError("by nought")))
+    agent = Saying(ZeroDivisionError("by nought"))
+    against(monkeypatch, agent)
     session = Session(Setup(game="KuhnPoker-LLM", seat="1", seed=1))
     state = session.wait(WAIT_S)
+    session.leave(WAIT_S)
+    assert agent.closed == 1
     assert (state.over, state.outcome, state.error) == (True, "failed", "ZeroDivisionError: by nought")
     assert isinstance(session.failure, ZeroDivisionError)
 

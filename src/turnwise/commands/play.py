@@ -114,5 +114,6 @@ def _by_lines(session: Any, *, quiet: bool) -> None:
     try:
         play_plain(session, console, input)
     except KeyboardInterrupt:
-        session.leave(timeout_s=5.0)
-        raise
+        saved = session.leave(timeout_s=5.0).saved
+        typer.echo(f"turnwise: stopped; {f'transcript: {saved}' if saved else 'nothing was played'}", err=True)
+        raise typer.Exit(130) from None

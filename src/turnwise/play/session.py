@@ -173,6 +173,11 @@ class Session:
         except BaseException as broken:  # shown to whoever waits: nobody else sees what a thread dies of
             self.failure = broken
             self._show(over=True, asked=False, outcome="failed", error=f"{type(broken).__name__}: {broken}")
+        finally:
+            for agent in self.prepared.agents.values():
+                close = getattr(agent, "close", None)  # of connections that are this game's own
+                if close is not None:
+                    close()
 
     def _play(self, rollout: Rollout, table: Table) -> None:
         agents_policy = invalid_policy(self.prepared.invalid)
