@@ -251,6 +251,7 @@ def tab(shell: str, line: str) -> list[str]:
         ("bash", "turnwise train model =", ["pretrained", "tiny"]),
         ("bash", "turnwise train steps = 3 env = kuh", ["kuhn_poker"]),
         ("bash", "turnwise sft algorithm = spo", ["spo_chain", "spo_tree"]),
+        ("bash", "turnwise eval runs/x mode", ["model=pretrained", "model=tiny"]),
         ("bash", "turnwise check KuhnP", ["KuhnPoker-LLM"]),
         ("bash", "turnwise list al", ["algorithms"]),
         ("bash", "turnwise new a", ["algorithm"]),

@@ -29,7 +29,9 @@ OVERRIDES: dict[str, Any] = {"allow_extra_args": True}
 """Context of a command that takes more words than it declares."""
 Settings = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", autocompletion=completion.settings, show_default=False),
+    typer.Argument(
+        metavar="KEY=VALUE", help="Settings, and GROUP=NAME.", autocompletion=completion.settings, show_default=False
+    ),
 ]
 """Settings of a run, as words."""
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from turnwise.commands.declare import OVERRIDES, Json, examples, new_app
+from turnwise.commands.declare import Json, Settings, examples, new_app
 from turnwise.commands.errors import plain_errors
 
 app = new_app()
 
 
 @app.command(
-    context_settings=OVERRIDES,
     epilog=examples(
         "turnwise eval runs/kuhn --opponents random,optimal",
         "turnwise eval openai:gpt-5-mini env=tic_tac_toe --games 20 --json",
@@ -22,8 +21,8 @@ app = new_app()
     ),
 )
 def evaluate(
-    ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder, a checkpoint, a model folder, or openai:MODEL.")],
+    more: Settings = None,
     opponents: Annotated[
         str, typer.Option(help="Whom to play: random,optimal,mcts(100),FOLDER,openai:MODEL")
     ] = "random",
@@ -39,12 +38,13 @@ def evaluate(
     NashConv where the game can be enumerated, and win rates with 95% intervals. Further settings as KEY=VALUE. With
     suite=NAME, one agent or several at all tasks of a suite, beside agents without skill; suite.KEY=VALUE changes it.
     """
+    words = more or []
     with plain_errors():
-        if any(word.startswith("suite") for word in ctx.args):
-            return _suite([str(run), *ctx.args], out, as_json)
+        if any(word.startswith("suite") for word in words):
+            return _suite([str(run), *words], out, as_json)
         from turnwise.algorithms.evaluation.folder import evaluate_folder, print_evaluation
 
-        found = evaluate_folder(run, ctx.args, opponents.split(","), games, prefixes)
+        found = evaluate_folder(run, words, opponents.split(","), games, prefixes)
         return print_evaluation(found, as_json=as_json)
 
 
