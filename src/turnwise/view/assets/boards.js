@@ -31,10 +31,10 @@ function grid(position) {
   ];
   return h("div", {
     class: ["cells", position.checkered && "checkered", left && "labelled", widest > 3 && "words", position.slant && "slant"].filter(Boolean).join(" "),
-    role: "img", "aria-label": spoken(position), vars: { "--cols": cols, "--rows": rows, "--most": Math.max(rows, cols, 4) },
+    role: "img", "aria-label": spoken(position), vars: { "--cols": cols, "--rows": rows, "--most": Math.max(rows, position.slant ? cols + rows / 2 : cols, 4) },
   },
     Array.from({ length: rows }, (_, r) => line(r)),
-    below ? [left ? h("div", { class: "label" }) : null, Array.from({ length: cols }, (_, c) => h("div", { class: "label", vars: position.slant ? { "--shift": rows } : null }, below[c] ?? ""))] : null);
+    below ? [left ? h("div", { class: "label" }) : null, Array.from({ length: cols }, (_, c) => h("div", { class: "label", vars: position.slant ? { "--shift": rows - 1 } : null }, below[c] ?? ""))] : null);
 }
 
 /** Noughts, crosses and discs as shapes; everything else as the text it is. */
