@@ -94,10 +94,17 @@ def warm_start(
 ) -> float:
     """Train on the episodes' replies by cross-entropy; returns the last loss in nats per token.
 
-    layout: as `Optimisation.layout`; a model that allows no tree trains on padded rows.
+    layout: as `Optimisation.layout`; a model that allows no tree trains on padded rows. Raises ValueError where no
+    reply has a prompt that fits the context.
     """
     layout = choose_layout(model, layout).name
-    batches = _batches(samples(episodes, context), settings, seed, context.tokenizer.pad_token_id)
+    rows = samples(episodes, context)
+    if not rows:
+        raise ValueError(
+            f"the warm start has nothing to learn from: with agent.context.max_context={context.settings.max_context} "
+            "no prompt fits; raise it, or give model.prompt=compact"
+        )
+    batches = _batches(rows, settings, seed, context.tokenizer.pad_token_id)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
