@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from turnwise.envs.core import TextGame, Unsupported
 from turnwise.envs.opponents import POLICIES
 from turnwise.envs.parsing import write_action
+from turnwise.near import near
 from turnwise.records import Reply, Request
 
 Choice = Callable[[TextGame, np.random.Generator], str]
@@ -86,7 +86,6 @@ def scripted_agent(name: str, *, talk: bool = False) -> ScriptedAgent:
     if name.startswith("mcts(") and name.endswith(")") and name[5:-1].isdigit():
         return ScriptedAgent(name, mcts(int(name[5:-1])), talk=talk)
     if name not in SCRIPTED:
-        near = difflib.get_close_matches(name.partition("(")[0], SCRIPTED, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = near(name.partition("(")[0], SCRIPTED)
         raise ValueError(f"scripted agents are {', '.join(SCRIPTED)}, mcts(N): got {name!r}{hint}")
     return ScriptedAgent(name, SCRIPTED[name], talk=talk)

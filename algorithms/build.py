@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from turnwise.near import near
+
 Record = TypeVar("Record")
-
-
-_MOST_SHOWN = 60
-"""Words that a hint lists."""
 
 
 class SettingsError(ValueError):
@@ -45,12 +42,7 @@ def build(record: type[Record], values: Any, path: str) -> Record:
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """A hint: the nearest known word, or what is known, as far as a person would read it."""
-    words = sorted(known)
-    near = difflib.get_close_matches(word, words, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    more = f" and {len(words) - _MOST_SHOWN} more" if len(words) > _MOST_SHOWN else ""
-    return f"known: {', '.join(words[:_MOST_SHOWN])}{more}"
+    return near(word, sorted(known), told=True).removeprefix("; ")
 
 
 def _join(path: str, key: object) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
+
+from turnwise.near import near
 
 
 class NotFinite(RuntimeError):
@@ -15,9 +16,7 @@ def require_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raises ValueError, naming the nearest valid one, unless `value` is one of `choices`."""
     if value in choices:
         return
-    near = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} is one of {', '.join(choices)}: got {value!r}{hint}")
+    raise ValueError(f"{name} is one of {', '.join(choices)}: got {value!r}{near(str(value), choices)}")
 
 
 def require_between(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
+
+from turnwise.near import near
 
 
 class Words(argparse.ArgumentParser):
@@ -37,10 +38,3 @@ class Words(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exits with 2."""
         self.exit(2, f"turnwise: {message} ({self.prog} --help)\n")
-
-
-def near(word: str, known: Iterable[str], *, told: bool = False) -> str:
-    """`; did you mean X?` with the nearest known word. Where none is near: nothing, or with `told` all of them."""
-    words = list(known)
-    found = difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(words)}" if told else ""

@@ -19,7 +19,17 @@ LINES_PER_FILE, LINES_PER_FUNCTION = 400, 50
 
 # records <- envs <- agents <- algorithms <- the public face: a module imports its own rank and below. kernels stand
 # apart: who trains or generates may call them, and they know nothing of turnwise but themselves.
-RANKS = {"quick": 0, "records": 0, "parquet": 0, "configs": 0, "envs": 1, "agents": 2, "kernels": 2, "algorithms": 3}
+RANKS = {
+    "near": 0,
+    "quick": 0,
+    "records": 0,
+    "parquet": 0,
+    "configs": 0,
+    "envs": 1,
+    "agents": 2,
+    "kernels": 2,
+    "algorithms": 3,
+}
 FACE = 4
 PURE = re.compile(
     r"turnwise\.algorithms\.(credit|losses|ratios|aggregate|regularize|checks|method|guards|corrections|shaping|rewards)(\.|$)"
@@ -96,7 +106,7 @@ def _against_the_stream(parts: list[str], module: str) -> Iterator[str]:
     own, other = (name[1] if len(name) > 1 else "" for name in (module.split("."), parts))
     if other == "__version__":
         return
-    if PURE.match(module) and other != "records" and not PURE.match(".".join(parts)):
+    if PURE.match(module) and other not in ("records", "near") and not PURE.match(".".join(parts)):
         yield f"pure mathematics imports records and its own kin: not {'.'.join(parts)}"
     elif own == "kernels" and other != "kernels":
         yield f"kernels import nothing of turnwise but themselves: not {'.'.join(parts)}"

@@ -19,8 +19,9 @@ from turnwise.envs.checker.pool import check_targets
 from turnwise.envs.checker.result import Report
 from turnwise.envs.checker.show import failures, line, table
 from turnwise.envs.describe import Capabilities, describe, missing
-from turnwise.envs.parser import Words, near
+from turnwise.envs.parser import Words
 from turnwise.envs.registry import GAMES, find_spec
+from turnwise.near import near
 
 _ABOUT = "Check what every environment promises. Exit code 0: all passed; 1: something failed; 2: a bad question."
 _EXAMPLES = (

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from turnwise.envs.parser import near
+from turnwise.near import near
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """typer gives no name to it, and where it lies depends on typer's version."""
