@@ -1,4 +1,8 @@
-"""Trackers: what the real libraries hold after a run is what metrics.jsonl holds; one that fails stops nothing."""
+"""Trackers: what the real libraries hold after a run is what metrics.jsonl holds; one that fails stops nothing.
+
+The run with the real libraries has a process of its own (they read their folders when they are imported), so that its
+tests are among those of `make test-processes`.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +77,7 @@ def identity(run: Path, name: str) -> dict[str, str]:
     return json.loads((run / IDENTITIES).read_text())[name]
 
 
+@pytest.mark.processes
 def test_the_run_has_four_steps_and_figures_of_the_machine(run: Path) -> None:
     found = written(run)
     assert list(found["loss"]) == [1, 2, 3, 4]
@@ -82,6 +87,7 @@ def test_the_run_has_four_steps_and_figures_of_the_machine(run: Path) -> None:
     assert found.keys() >= {"time/system/cpu_cores", "time/system/load_1min", "time/system/memory_free_gib"}
 
 
+@pytest.mark.processes
 def test_mlflow_holds_what_metrics_hold(run: Path) -> None:
     known = identity(run, "mlflow")
     assert known["uri"] == (run / "mlruns").resolve().as_uri()
@@ -101,6 +107,7 @@ def test_mlflow_holds_what_metrics_hold(run: Path) -> None:
     assert (folder / "tags/summary.algorithm").read_text() == "spiral"
 
 
+@pytest.mark.processes
 def test_trackio_holds_what_metrics_hold(run: Path) -> None:
     assert identity(run, "trackio") == {"name": "run", "project": "ours"}
     with sqlite3.connect(run.parent / "trackio/ours.db") as store:
@@ -138,6 +145,7 @@ def wandb_records(path: Path) -> Iterator[Any]:
             yield record
 
 
+@pytest.mark.processes
 def test_wandb_holds_what_metrics_hold(run: Path) -> None:
     known = identity(run, "wandb")
     assert known["project"] == "ours"
@@ -163,6 +171,7 @@ def test_wandb_holds_what_metrics_hold(run: Path) -> None:
     assert summary["summary/nash_conv"] == json.loads((run / "summary.json").read_text())["nash_conv"]
 
 
+@pytest.mark.processes
 def test_tensorboard_is_one_of_the_names(run: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -173,6 +182,7 @@ def test_tensorboard_is_one_of_the_names(run: Path) -> None:
     ]
 
 
+@pytest.mark.processes
 def test_figures_of_trackers_do_not_change_a_run(run: Path, tmp_path: Path) -> None:
     for steps in ("steps=2", "steps=4"):
         train(run_settings(compose([*TINY, "tensorboard=false", steps])), tmp_path)
