@@ -304,7 +304,9 @@ def test_cells_that_changed_are_marked() -> None:
     assert marked(None, after) is None
 
 
-@pytest.mark.parametrize("name", ["TicTacToe", "Chess", "KuhnPoker", "DarkHex", "GinRummy", "Hanabi", "MiniGrid/Unlock"])
+@pytest.mark.parametrize(
+    "name", ["TicTacToe", "Chess", "KuhnPoker", "DarkHex", "GinRummy", "Hanabi", "MiniGrid/Unlock"]
+)
 def test_a_board_does_not_depend_on_the_wording_of_the_prompt(name: str) -> None:
     found = []
     for prompt in ("full", "compact"):
