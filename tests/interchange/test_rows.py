@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from turnwise.algorithms.checkpoint import weights_of
 from turnwise.interchange.chat import conversation, seats_of, sft_rows
 from turnwise.interchange.export import export
 from turnwise.interchange.filters import Filter
@@ -43,19 +45,32 @@ def test_a_row_per_seat_masks_all_but_legal_replies() -> None:
     assert one["input_ids"] is None
 
 
+def tokens(*prompt: int, said: tuple[int, ...]) -> dict[str, Any]:
+    return {"prompt_ids": prompt, "completion_ids": said, "logprobs": (-1.0,) * len(said)}
+
+
 def test_tokens_are_those_that_were_read_and_written() -> None:
     turns = (
-        turn("a", "x", "y", prompt_ids=(1, 2), completion_ids=(3, 9), logprobs=(-1.0, -1.0)),
-        turn("a", "z", "w", prompt_ids=(1, 2, 3, 9, 5), completion_ids=(6,), logprobs=(-1.0,)),
+        turn("a", "x", "y", **tokens(1, 2, said=(3, 9))),
+        turn("a", "z", "??", "illegal", **tokens(1, 2, 3, 9, 5, said=(4,))),
+        turn("a", "v", "w", **tokens(1, 2, 3, 9, 5, 4, 8, said=(6,))),
     )
-    (row, _) = [*sft_rows([game("e", turns, 1.0)]), None]
-    assert row is not None
-    assert row["input_ids"] == [1, 2, 3, 9, 5, 6]
-    assert row["assistant_masks"] == [0, 0, 1, 1, 0, 1]
-    rewritten = (turns[0], turn("a", "z", "w", prompt_ids=(1, 2, 5), completion_ids=(6,), logprobs=(-1.0,)))
-    (row, _) = [*sft_rows([game("e", rewritten, 1.0)]), None]
-    assert row is not None
-    assert row["input_ids"] is None
+    (row,) = sft_rows([game("e", turns, 1.0)])
+    assert row["input_ids"] == [1, 2, 3, 9, 5, 4, 8, 6]
+    assert row["assistant_masks"] == [0, 0, 1, 1, 0, 0, 0, 1]
+    assert row["mask"] == [0, 1, 0, 0, 0, 1]
+
+
+def test_a_context_that_was_rewritten_begins_a_row() -> None:
+    turns = (
+        turn("a", "x", "y", **tokens(1, 2, said=(3, 9))),
+        turn("a", "z", "w", **tokens(1, 2, 5, said=(6,))),
+        turn("a", "v", "u", **tokens(1, 2, 5, 6, 7, said=(8,))),
+    )
+    one, other = sft_rows([game("e", turns, 1.0)])
+    assert (one["input_ids"], one["assistant_masks"], one["first_turn"]) == ([1, 2, 3, 9], [0, 0, 1, 1], 0)
+    assert (other["input_ids"], other["assistant_masks"]) == ([1, 2, 5, 6, 7, 8], [0, 0, 0, 1, 0, 1])
+    assert (other["first_turn"], [m["content"] for m in other["messages"]]) == (1, ["z", "w", "v", "u"])
 
 
 def test_whose_seats_count() -> None:
@@ -176,20 +191,47 @@ def test_export_of_conversations(tmp_path: Path, finished_run: Path, command: An
     assert all(row["return"] > 0 for row in rows)
     assert all(len(row["mask"]) == len(row["messages"]) for row in rows)
     assert all(len(row["input_ids"]) == len(row["assistant_masks"]) for row in rows)
+    assert all(sum(row["assistant_masks"]) >= sum(row["mask"]) for row in rows)
 
 
-def test_trl_trains_on_the_tokens_of_the_mask_and_on_no_others(tmp_path: Path, finished_run: Path) -> None:
-    from datasets import load_dataset
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+TRL: dict[str, Any] = {
+    "max_steps": 1,
+    "per_device_train_batch_size": 4,
+    "report_to": [],
+    "save_strategy": "no",
+    "logging_steps": 1,
+    "bf16": False,
+    "use_cpu": True,
+    "disable_tqdm": True,
+}
 
-    export(finished_run, "sft", tmp_path / "s.jsonl")
-    rows = load_dataset("json", data_files=str(tmp_path / "s.jsonl"), split="train", cache_dir=str(tmp_path / "cache"))
+
+def test_trl_learns_the_tokens_of_the_mask_and_no_others(tmp_path: Path, finished_run: Path) -> None:
+    from datasets import Dataset, load_from_disk
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    export(finished_run, "sft", tmp_path / "set")
+    rows = load_from_disk(str(tmp_path / "set"))
     assert rows.num_rows >= 5
-    for row in rows:
-        labels = [t if kept else -100 for t, kept in zip(row["input_ids"], row["assistant_masks"], strict=True)]
-        found = DataCollatorForLanguageModeling(pad_token_id=0)([{"input_ids": row["input_ids"], "labels": labels}])
-        assert found["labels"][0].tolist() == labels
-        assert sum(label != -100 for label in labels) >= 1
+    weights = weights_of(finished_run)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(weights), AutoTokenizer.from_pretrained(weights)
+    settings = SFTConfig(output_dir=str(tmp_path / "out"), **TRL)
+    columns = rows.select_columns(["input_ids", "assistant_masks"])
+    trainer: Any = SFTTrainer(model=model, processing_class=tokenizer, args=settings, train_dataset=columns)
+    for row, seen in zip(rows, trainer.train_dataset, strict=True):
+        wanted = [token if kept else -100 for token, kept in zip(row["input_ids"], row["assistant_masks"], strict=True)]
+        assert seen["labels"] == wanted
+        assert max(wanted) >= 0
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] > 0
+
+    worse = [game(str(value), (turn("a", "K", text),), value) for text, value in (("[bet]", 1.0), ("[check]", -1.0))]
+    pairs = Dataset.from_list([*dpo_rows(worse)] * 4)
+    preference = DPOConfig(output_dir=str(tmp_path / "out"), **TRL)
+    trainer = DPOTrainer(model=model, processing_class=tokenizer, args=preference, train_dataset=pairs)
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(math.log(2), abs=1e-4)  # before any update
 
 
 def test_export_of_pairs_without_groups_says_how_to_get_some(tmp_path: Path, finished_run: Path, command: Any) -> None:

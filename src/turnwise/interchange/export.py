@@ -43,7 +43,7 @@ def export(
     episodes = [episode for episode in read_episodes(source) if chosen.episode(episode, agent)]
     rows = len(episodes)
     if to == "sft":
-        rows = _write_rows(out, sft_rows(episodes, agent, seats=chosen.seats))
+        rows = _write_rows(out, _alike(list(sft_rows(episodes, agent, seats=chosen.seats))))
     elif to == "dpo":
         rows = _write_rows(out, dpo_rows(episodes, agent))
     elif episodes:
@@ -51,6 +51,13 @@ def export(
     if not rows:
         raise ValueError(_nothing(to, len(episodes), [*conditions, *([f"agent={agent}"] if agent else [])]))
     return {"to": to, "out": str(out), "rows": rows, "episodes": len(episodes)}
+
+
+def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, without their tokens where some have none: a trainer takes either messages or tokens."""
+    if all(row["input_ids"] is not None for row in rows):
+        return rows
+    return [{key: row[key] for key in row if key not in ("input_ids", "assistant_masks")} for row in rows]
 
 
 def _write_rows(out: Path, rows: Iterable[Mapping[str, Any]]) -> int:
