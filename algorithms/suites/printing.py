@@ -14,10 +14,10 @@ def print_suite(result: Mapping[str, Any]) -> None:
     nulls = {one["name"]: one for one in result["nulls"]}
     flagged = {(flag["player"], flag["task"]): flag for flag in result["flags"]}
     for one in result["players"]:
-        console.print(_player_table(one, nulls, flagged))
-        console.print(_effort_table(one))
+        console.print(_player_table(one, nulls, flagged), "")
+        console.print(_effort_table(one), "")
     for compared in result["comparisons"]:
-        console.print(_comparison_table(compared))
+        console.print(_comparison_table(compared), "")
     for flag in result["flags"]:
         console.print(f"note: {flag['text']}", markup=False)
 
@@ -35,9 +35,9 @@ def print_transfer(result: Mapping[str, Any]) -> None:
             best = max(nulls, key=lambda null: nulls[null], default="")
             null = f"{best} {nulls[best]:.3f}" if best else ""
             table.add_row(name, f"{of['value']:.3f}{_ends(of['interval'])}", null, str(of["questions"]))
-        console.print(table)
+        console.print(table, "")
     for compared in result["comparisons"]:
-        console.print(_comparison_table(compared))
+        console.print(_comparison_table(compared), "")
     for flag in result["flags"]:
         console.print(f"note: {flag['text']}", markup=False)
 
@@ -46,12 +46,11 @@ def _player_table(one: Mapping[str, Any], nulls: Mapping[str, Any], flagged: Map
     """What an agent is worth, beside the best of those without skill."""
     score = f"score {one['score']:.3f}{_ends(one['score_interval'])}"
     cost = f", cost {one['cost']:g}" if one["cost"] else ""
-    table = _table(f"{one['name']}: {score}{cost}; 95% intervals", ("task", "value", "", "best null", "invalid"))
+    table = _table(f"{one['name']}: {score}{cost}; 95% intervals", ("task", "value", "best null", "invalid"))
     for name, of in one["tasks"].items():
         table.add_row(
             f"{name} !" if (one["name"], name) in flagged else name,
             f"{of['value']:.3f}{_ends(of['interval'])}",
-            of["measure"],
             _best(name, nulls),
             f"{of['invalid_rate']:.1%}",
         )
@@ -63,10 +62,11 @@ def _player_table(one: Mapping[str, Any], nulls: Mapping[str, Any], flagged: Map
 
 def _effort_table(one: Mapping[str, Any]) -> Any:
     """What it took, per game."""
-    table = _table("per game", ("task", "games", "pass@k", "turns", "tokens", "tools", "stopped"))
+    table = _table("per game", ("task", "measure", "games", "pass@k", "turns", "tokens", "tools", "stopped"))
     for name, of in one["tasks"].items():
         table.add_row(
             name,
+            of["measure"],
             str(of["games"]),
             _passes(of["pass_at"]),
             f"{of['turns']:.1f}",
@@ -78,13 +78,12 @@ def _effort_table(one: Mapping[str, Any]) -> Any:
 
 
 def _table(title: str, columns: Sequence[str]) -> Any:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=Text(title), box=None, title_justify="left", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="left" if column in ("task", "") else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in ("task", "measure") else "right", no_wrap=True)
     return table
 
 

@@ -25,6 +25,7 @@ def draw(result: Mapping[str, Any], paths: Sequence[Path]) -> None:
     figure = Figure(figsize=(size + 1.4, size), layout="constrained")
     axes = figure.add_subplot()
     most = float(np.nanmax(np.abs(mean))) or 1.0
+    axes.set_facecolor("0.9")  # where nobody has played
     image = axes.imshow(mean, cmap="RdBu", vmin=-most, vmax=most)
     for row, column in np.ndindex(*mean.shape):
         if not np.isnan(mean[row, column]):

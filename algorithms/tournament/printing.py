@@ -11,11 +11,11 @@ def print_tournament(result: Mapping[str, Any]) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_standings(result))
+    console.print(_standings(result), "")
     if any(row["nash_share"] is not None or row["nash_conv"] is not None for row in result["players"]):
-        console.print(_meta(result))
+        console.print(_meta(result), "")
     if len(result["players"]) <= 12:
-        console.print(_matrix(result))
+        console.print(_matrix(result), "")
     for note in result["notes"]:
         console.print(f"note: {note}", markup=False)
 
@@ -23,7 +23,7 @@ def print_tournament(result: Mapping[str, Any]) -> None:
 def _standings(result: Mapping[str, Any]) -> Any:
     table = _table(
         f"{result['env']['id']}, {result['games_per_pair']} games a pair, 95% intervals",
-        ("player", "Elo", "skill", "won-drawn-lost", "return", "invalid"),
+        ("player", "Elo", "skill", "W-D-L", "return", "invalid"),
     )
     for row in result["players"]:
         table.add_row(
@@ -59,10 +59,11 @@ def _meta(result: Mapping[str, Any]) -> Any:
 def _table(title: str, columns: Sequence[str]) -> Any:
     from rich.table import Table
 
-    table = Table(title=title)
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in columns:
-        name = column == "player"
-        table.add_column(column, justify="left" if name else "right", no_wrap=not name, min_width=12 if name else None)
+        who = column in ("player", "")
+        width = 12 if column == "player" else None
+        table.add_column(column, justify="left" if who else "right", no_wrap=not who, min_width=width)
     return table
 
 
@@ -74,18 +75,15 @@ def _text(name: str) -> Any:
 
 
 def _matrix(result: Mapping[str, Any]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
+    from rich.markup import escape
 
     matrix = result["matrix"]
     order = [matrix["names"].index(row["name"]) for row in result["players"]]
-    table = Table(title="mean return of the row against the column")
-    table.add_column("")
-    for column in order:
-        table.add_column(Text(matrix["names"][column]), justify="right")
+    names = [matrix["names"][place] for place in order]
+    table = _table("mean return of the row against the column", ("", *map(escape, names)))
     for row in order:
         values: Sequence[float | None] = [matrix["mean"][row][column] for column in order]
-        table.add_row(Text(matrix["names"][row]), *(_number(value, "+.3f") for value in values))
+        table.add_row(_text(matrix["names"][row]), *(_number(value, "+.3f") for value in values))
     return table
 
 

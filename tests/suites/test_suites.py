@@ -250,7 +250,7 @@ def test_the_command_compares_a_run_with_its_checkpoint(
     result = json.loads(done.stdout)
     assert [one["kind"] for one in result["players"]] == ["weights", "weights"]
     assert all(one["tasks"]["kuhn_poker"]["tokens"] > 0 for one in result["players"])
-    assert result["comparisons"][0]["tasks"].keys() == {"kuhn_poker", "tic_tac_toe", "tic_tac_toe_search"}
+    assert result["comparisons"][0]["tasks"].keys() == {"kuhn_poker", "tic_tac_toe", "tic_tac_toe_mcts"}
     again = command(*words)
     assert again.exit_code == 0
     assert "best null" in again.stdout and "note: " in again.stdout
