@@ -240,6 +240,7 @@ def test_a_whole_visit_by_keys_alone(watched: Any, shown: Viewer, run: str) -> N
     keys.press("Escape")
     page.wait_for_selector(".page-episodes tbody")
     assert "text=" in page.url, "the way back keeps the filters"
+    expect(page.locator(f"[data-key='{key}']")).to_be_focused()
     keys.press("Escape")
     page.wait_for_selector(".page-run .chart")
     keys.press("Escape")

@@ -214,6 +214,8 @@ def test_a_turn_shows_what_was_read_thought_called_and_refused(watched: Any, url
     assert page.locator("[data-turn='2'] [data-advantage]").get_attribute("data-advantage") == "-1"
     beam = page.locator("[data-turn='0'] .beam > i")
     assert beam.evaluate("node => node.style.getPropertyValue('--part')") == "0.5"
+    fork = page.locator("[data-turn='4']").get_by_role("link", name="a fork goes another way here")
+    assert fork.get_attribute("href") == "#/run/r1/episode/k2?turn=4"
     assert "Refused (illegal) 9" in page.locator("[data-turn='3'] .done").inner_text()
     assert page.locator("[data-turn='4'] .done").inner_text() == "No action could be read from this reply."
     long = page.locator("[data-turn='5'] .reply")

@@ -20,6 +20,7 @@ export async function page(root, params, app) {
   const shown = turns.map((turn) => turnView(turn, {
     position: boards?.[turn.index] ?? null, seatIndex: seats.indexOf(turn.seat), most,
     mark: episode.fork_turn === turn.index && episode.parent ? "forked here" : null,
+    run: id, forks: forks.filter((fork) => fork.fork_turn === turn.index),
   }));
   const colours = painter(turns, shown, params.query.get("color"));
   const walk = walker(shown);

@@ -3,7 +3,7 @@
 import { get, path, query } from "./api.js";
 import { choice, empty, failure, field, fill, h, loading, say, step } from "./dom.js";
 import { count, number, perSeat, tone } from "./format.js";
-import { note, to } from "./router.js";
+import { note, to, visited } from "./router.js";
 
 const FILTERS = ["env", "outcome", "seat", "agent", "invalid", "step_min", "step_max", "level", "kind", "text", "sort", "desc", "page", "size"];
 const OUTCOMES = ["win", "draw", "loss", "truncated", "failed"];
@@ -56,6 +56,7 @@ export async function page(root, params, app) {
     { keys: ["/"], text: "search in the text", run: () => root.querySelector("[name=text]").focus() },
   ]);
   await load();
+  [...links()].find((link) => link.dataset.key === visited.episode)?.focus();
 }
 
 function filters(facets, state, change, clear) {

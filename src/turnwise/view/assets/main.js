@@ -11,7 +11,7 @@
 
 import { failure, fill, h, loading } from "./dom.js";
 import * as keys from "./keys.js";
-import { match } from "./router.js";
+import { match, visited } from "./router.js";
 
 const PAGES = {
   runs: () => import("./runs.js"),
@@ -33,7 +33,10 @@ async function show() {
   leave = here;
   const found = match(location.hash);
   const root = h("div", { class: `page page-${found?.name ?? "none"}` }, loading());
+  const first = !content.firstChild;
   fill(content, root);
+  scrollTo(0, 0);
+  if (!first) content.focus({ preventScroll: true });
   mark(found?.name === "play" ? "play" : "runs");
   const app = context(here.signal);
   if (!found) {
@@ -45,6 +48,8 @@ async function show() {
     const module = await PAGES[found.name]();
     if (here.signal.aborted) return;
     await module.page(root, found.params, app);
+    visited.run = found.params.id ?? visited.run;
+    visited.episode = found.params.key ?? visited.episode;
   } catch (error) {
     if (here.signal.aborted || error.name === "AbortError") return;
     fill(root, failure(error, show));

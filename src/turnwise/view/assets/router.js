@@ -11,6 +11,9 @@ const ROUTES = [
   ["play/:sid", "play"],
 ];
 
+/** What was open last: the lists begin there when one comes back. */
+export const visited = { run: null, episode: null };
+
 /** {name, params} of an address such as "#/run/x/episodes?env=a"; params.query is a URLSearchParams. null: no page. */
 export function match(hash) {
   const [place, search = ""] = splitOnce(hash.replace(/^#?\/?/, ""), "?");

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { empty, fill, h, say, step } from "./dom.js";
 import { ago, count, number, tone } from "./format.js";
-import { note, to } from "./router.js";
+import { note, to, visited } from "./router.js";
 
 const REFRESH_MS = 5000;
 const STATUS = { running: "running", done: "done", stopped: "stopped", episodes: "episodes only" };
@@ -56,6 +56,7 @@ export async function page(root, params, app) {
     { keys: ["k", "ArrowUp"], text: "previous run", run: () => step(links(), -1) },
   ]);
   await load();
+  if (visited.run) document.getElementById(`run-${visited.run}`)?.focus();
   app.every(REFRESH_MS, () => load().catch(() => {}));
 }
 

@@ -2,14 +2,15 @@
 
 import { board } from "./boards.js";
 import { h } from "./dom.js";
-import { count, number, signed, tone } from "./format.js";
+import { count, number, perSeat, signed, tone } from "./format.js";
+import { to } from "./router.js";
 import { tokenView } from "./tokens.js";
 
 const LONG = 1400;
 const AHEAD = 700;
 
-/** {node, tokens}: tokens is the token view of the turn, made when it is first asked for; null where there is none. */
-export function turnView(turn, { position = null, seatIndex = 0, most = 0, mark = null } = {}) {
+/** {node, paint}. position: the board before the turn; most: the largest advantage; forks: those that part here. */
+export function turnView(turn, { position = null, seatIndex = 0, most = 0, mark = null, run = "", forks = [] } = {}) {
   const written = h("div", { class: "written" }, text(turn.reply || "", "(an empty reply)"));
   const node = h("article", {
     class: `turn seat-${seatIndex % 4}`, tabindex: "-1", "data-turn": turn.index, "aria-label": `Turn ${turn.index + 1}, ${turn.seat}`,
@@ -18,6 +19,7 @@ export function turnView(turn, { position = null, seatIndex = 0, most = 0, mark 
       h("h2", {}, `Turn ${turn.index + 1}`), h("span", { class: "who" }, turn.seat, turn.agent ? h("span", { class: "muted" }, ` ${turn.agent}`) : null),
       mark ? h("span", { class: "chip warn" }, mark) : null,
       turn.status !== "ok" ? h("span", { class: `chip ${tone(turn.status)}` }, turn.status) : null,
+      forks.map((fork) => h("a", { class: "chip live", href: to("run", run, "episode", fork.key, { turn: fork.fork_turn }), title: perSeat(fork.returns) }, "a fork goes another way here")),
       worth(turn, most)),
     h("div", { class: position ? "turn-body with-board" : "turn-body" },
       h("div", { class: "words" },
