@@ -6,8 +6,9 @@ The blocks of a page run in order, in one folder. A `python` block runs in an in
 its own. What a page installs with `pip install -e ./FOLDER` goes into a folder of the page's, which later lines see.
 
 A block below a comment `<!-- not run: REASON -->` cannot run here as it is printed. Each of its lines is tried by the
-rule of its first word (`RULES`): a training with sizes that are made small by settings appended, anything else by
-whether the program knows these words. A line without a rule fails. docs/contributing.md says how many they are.
+rule of its first word (`RULES`): a training that the page uses later with sizes that are made small by settings
+appended, anything else by whether the program knows these words. A line without a rule fails. docs/contributing.md
+says how many they are.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from generators.blocks import Block, blocks_of, shown_pages, table  # noqa: E402
 PAGES = [path.relative_to(ROOT).as_posix() for path in shown_pages()]
 TRIED_ELSEWHERE = {"docs/api.md": "tests/api/test_docs.py"}
 """Pages that need a server to talk to, and the tests that have one."""
-LONG = {"docs/contributing_an_algorithm.md", "docs/tutorial.md"}
+LONG = {"docs/contributing_an_algorithm.md", "docs/contributing_an_environment.md", "docs/tutorial.md"}
 """Pages whose commands take a minute or more in all: `make test-slow`."""
 LINKED = [*PAGES, "kernels/README.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,6 +52,8 @@ class Desk:
     """Settings that make a training run a matter of seconds."""
     command: Callable[..., Any]
     """The command line, in this process."""
+    page: str = ""
+    """The whole text: a run that is used later is trained."""
 
     @property
     def site(self) -> Path:
@@ -81,7 +84,7 @@ def run_bash(desk: Desk, block: Block) -> None:
     rules = AS_PRINTED if block.reason is None else RULES
     for line in block.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        if block.reason is None and "|" in words:
+        if block.reason is None and words[:1] == ["printf"]:
             desk.start("bash", "-c", line)
         elif words:
             assert words[0] in rules, (
@@ -141,36 +144,29 @@ def read(words: Sequence[str]) -> None:
 
 
 def smaller(desk: Desk, words: Sequence[str]) -> list[str]:
-    """The same command with settings appended that make it quick."""
-    if words[0] in ("train", "sft") and "--resume" not in words:
-        if any(word.startswith(("experiment=", "model=Qwen", "launcher=", "engine=vllm")) for word in words):
-            return [*words, "--dry-run"]
-        return [*words, *desk.small, "steps=4", "evaluation.games=4", "evaluation.final_games=4"]
-    return [*words, "--games", "20"] if words[0] == "eval" else list(words)
+    """The same command, quick: a training that the page uses later with small sizes, any other one planned only."""
+    if words[0] == "eval":
+        return [*words, "--games", "20"]
+    made = [word.removeprefix("run_dir=") for word in words if word.startswith("run_dir=")]
+    if words[0] == "train" and not any(desk.page.count(folder) > 1 for folder in made):
+        return [*words, "--dry-run"]
+    return [*words, *desk.small, "steps=4", "evaluation.games=4", "evaluation.final_games=4"]
 
 
 def python(desk: Desk, words: Sequence[str]) -> None:
-    """pytest on files of the page, or a look at the repository's; a script of the page; a benchmark."""
-    if words[1:3] == ["-m", "pytest"]:
-        theirs = any(word.startswith("tests/") for word in words)
-        options = ["--collect-only", "-q"] if theirs else ["-q", "-p", "no:cacheprovider"]
-        desk.start(sys.executable, *words[1:], *options, cwd=ROOT if theirs else None)
-    elif words[1] == "benchmarks/sweep.py":
-        result = ("--json", str(desk.folder / "result.json"))
-        desk.start(sys.executable, str(ROOT / words[1]), *smaller(desk, ["train", *words[2:]])[1:], *result)
-    elif words[1].startswith("benchmarks/") and not words[1].endswith("plot_learning.py"):
-        known = desk.start(sys.executable, words[1], "--help", cwd=ROOT)
-        assert [word for word in words if word.startswith("--") and word not in known] == []
-    elif words[1].startswith("benchmarks/"):
-        desk.start(sys.executable, str(ROOT / words[1]), *words[2:])
-    else:
-        desk.start(sys.executable, words[1], *smaller(desk, words[2:]))
+    """Whether there are such files, and they know the options."""
+    if words[1] == "-m":
+        desk.start(sys.executable, *words[1:3], "--help")
+        return
+    assert (ROOT / words[1]).exists(), words[1]
+    known = "".join(path.read_text() for path in ROOT.glob("benchmarks/*.py"))
+    assert [word for word in words if word.startswith("--") and f'"{word}"' not in known] == []
 
 
 def torchrun(desk: Desk, words: Sequence[str]) -> None:
     """The settings of the run that the ranks would train."""
     assert words[1:5] == ["--nproc-per-node", words[2], "-m", "turnwise"]
-    turnwise(desk, [*words[4:], "--dry-run"])
+    turnwise(desk, words[4:])
 
 
 def ray(desk: Desk, words: Sequence[str]) -> None:
@@ -240,7 +236,7 @@ def test_blocks_run_as_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # a model of the hub is only looked at
-    desk = Desk(tmp_path, small_run, command)
+    desk = Desk(tmp_path, small_run, command, (ROOT / page).read_text())
     for block in blocks(page):
         assert block.language in ("python", "bash", "yaml"), (
             f"a block is python, bash or yaml, or indented if it is none of them: got {block.language!r}"
