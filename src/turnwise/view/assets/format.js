@@ -10,7 +10,7 @@ export function number(value, digits = 3) {
   if (Number.isInteger(value) && size < 1e6) return minus(value.toLocaleString("en"));
   if (size >= 1e6 || size < 1e-4) return minus(value.toExponential(2));
   if (size >= 1000) return minus(value.toLocaleString("en", { maximumFractionDigits: 0 }));
-  return minus(String(Number(value.toPrecision(Math.max(digits, size >= 1 ? digits : digits)))));
+  return minus(String(Number(value.toPrecision(digits))));
 }
 
 /** The same with a sign in front. */
