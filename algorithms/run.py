@@ -88,6 +88,11 @@ class Run:
         self.ledger = RunLog(run_dir, tensorboard=False, name=LEDGER) if world.is_first and settings.ledger else None
 
     @property
+    def _logs(self) -> list[Journal | RunLog]:
+        """What is open."""
+        return [log for log in (self.log, self.ledger) if log is not None]
+
+    @property
     def headline(self) -> tuple[str, bool]:
         """(name of the measure that the run is judged by, whether lower is better)."""
         return headline(self.exams[0].method)
@@ -246,7 +251,7 @@ class Run:
 
     def save(self) -> None:
         """A checkpoint of everything that a resumed run needs."""
-        for log in filter(None, (self.log, self.ledger)):
+        for log in self._logs:
             log.sync()
         state = {name: getattr(self, name) for name in _KEPT}
         state |= {"learner": self.learner.state(), "algorithm": self.algorithm.states}
@@ -292,7 +297,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of files and engines."""
-        for log in filter(None, (self.log, self.ledger)):
+        for log in self._logs:
             log.close()
         self.player.close()
 
