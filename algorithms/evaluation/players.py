@@ -19,8 +19,9 @@ from turnwise.algorithms.checkpoint import FOLDER, checkpoint_path, steps_saved,
 from turnwise.algorithms.compose import compose, quoted, run_settings
 from turnwise.algorithms.evaluation.folder import settings_of
 from turnwise.algorithms.evaluation.nulls import NULLS, null_agent
-from turnwise.algorithms.settings import RunSettings
+from turnwise.algorithms.settings import RunSettings, require_player
 from turnwise.algorithms.startup import Policy, precision, saved_policy
+from turnwise.envs.core import TextGame
 from turnwise.records import Reply, Request
 
 HUMAN = "human"
@@ -190,6 +191,16 @@ def load(who: Player, env_id: str, env_kwargs: Mapping[str, Any], ask: Ask | Non
             raise ValueError("a person plays in tournaments, and in turnwise play: not here")
         return HumanAgent(ask)
     return null_agent(who.word, env_id, env_kwargs) if who.kind == "null" else scripted_agent(who.word)
+
+
+def require_able(people: Sequence[Player], game: TextGame, what: str) -> None:
+    """Raises ValueError, before anything is played, where a scripted agent cannot play a game. what: names the game."""
+    for who in people:
+        if who.kind == "scripted":
+            try:
+                require_player(who.word, game, what)
+            except ValueError as error:
+                raise ValueError(f"{who.word} cannot play {error}") from None
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from turnwise.algorithms.evaluation.players import Player, digest, player
+from turnwise.algorithms.evaluation.players import Player, digest, player, require_able
 from turnwise.algorithms.evaluation.rows import Row
 from turnwise.algorithms.evaluation.store import EPISODES, Batch, Store
 from turnwise.algorithms.files import write_atomically
@@ -32,6 +32,8 @@ def run_suite(suite: Suite, people: Sequence[Player], folder: Path, say: Say) ->
 
     Raises ValueError where a task cannot be played; RunFolderError where the folder is in use.
     """
+    for name, task in suite.tasks.items():
+        require_able(people, task.game(), f"{name} (suite.tasks.{name}=null leaves it out)")
     folder.mkdir(parents=True, exist_ok=True)
     store, prompt = Store(folder), next((one.prompt for one in people if one.prompt is not None), "full")
     nulls = [player(name) for name in suite.nulls]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from turnwise.algorithms.evaluation.players import Ask, Player
+from turnwise.algorithms.evaluation.players import Ask, Player, require_able
 from turnwise.algorithms.evaluation.store import EPISODES, Store, env_version
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.reporting.runlog import lock_run
@@ -17,6 +17,7 @@ from turnwise.algorithms.tournament.play import Hall, Pairing, Say, play_all
 from turnwise.algorithms.tournament.saved import saved_games
 from turnwise.algorithms.tournament.settings import TournamentSettings
 from turnwise.algorithms.tournament.standings import standings, with_columns
+from turnwise.envs.registry import make_game
 
 RESULT = "tournament.json"
 
@@ -37,6 +38,7 @@ def tournament(
     """
     if len(people) < 2:
         raise ValueError(f"a tournament needs at least two players: got {len(people)}")
+    require_able(people, make_game(settings.env.id, **settings.env.kwargs), settings.env.id)
     folder.mkdir(parents=True, exist_ok=True)
     with lock_run(folder):
         hall = Hall(settings, people, Store(folder), say, ask)

@@ -19,7 +19,7 @@ def words(server: Server) -> tuple[str, ...]:
 
 ONLY_KUHN = tuple(
     f"suite.tasks.{name}=null"
-    for name in ("leduc_poker", "liars_dice", "nim", "tic_tac_toe", "tic_tac_toe_search", "connect_four")
+    for name in ("leduc_poker", "liars_dice", "nim", "tic_tac_toe", "tic_tac_toe_mcts", "connect_four")
 )
 
 

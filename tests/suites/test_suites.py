@@ -230,6 +230,7 @@ def test_words_change_a_suite() -> None:
         (("random", "suite.games=3"), "give suite=NAME"),
         (("random", "random", "suite=core"), "each player is named once"),
         (("nobody", "suite=core"), "there is no folder nobody with weights"),
+        (("optimal", "suite=core"), "optimal cannot play leduc_poker (suite.tasks.leduc_poker=null leaves it out): "),
         (("human", "suite=core", "suite.nulls=[]"), "a person plays in tournaments"),
     ],
 )

@@ -247,6 +247,7 @@ def test_a_person_plays_at_the_terminal(tmp_path: Path) -> None:
         (("KuhnPoker-LLM", "random", "optiml"), "did you mean 'optimal'"),
         (("KuhnPoker-LLM", "random", "random"), "each player is named once"),
         (("KuhnPoker-LLM", "random"), "at least two players"),
+        (("KuhnPoker-LLM", "random", "mcts(9)"), "mcts(9) cannot play KuhnPoker-LLM: mcts plays OpenSpiel's games"),
         (("KuhnPokr-LLM", "random", "optimal"), "KuhnPoker-LLM"),
         (("Sudoku-LLM", "random", "empty"), "games between two players: Sudoku-LLM has 1"),
         (("KuhnPoker-LLM", "random", "empty", "env.kwargs.x=1"), "does not fit KuhnPoker-LLM"),
