@@ -31,7 +31,7 @@ class Journal:
         self._watch, self._system, self._say = Watch(run_dir), System(run_dir), say
         names = [name for name in settings.trackers if name != TENSORBOARD]
         self._trackers = Trackers(names, partial(about, settings, Path(run_dir)), Path(run_dir))
-        self._ended = False
+        self._tracked, self._ended = bool(names), False
 
     def write(self, record: dict[str, Any]) -> dict[str, Any]:
         """Take one step; returns what to show of it: the record, and under `alerts` what is wrong at this step.
@@ -41,9 +41,10 @@ class Journal:
         if "time" in record and (found := self._system.read()):
             record["time"]["system"] = found
         self._log.write(record)
-        numbers = {name: value for name, value in flat(plain_json(record)).items() if _is_number(value)}
-        self._trackers.write(numbers.pop("step"), numbers)
-        self._tell()
+        if self._tracked:
+            numbers = {name: value for name, value in flat(plain_json(record)).items() if _is_number(value)}
+            self._trackers.write(numbers.pop("step"), numbers)
+            self._tell()
         alerts = [asdict(alert) for alert in self._watch.look(record)]
         return record | {"alerts": alerts} if alerts else record
 
