@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from turnwise.agents.lora import LoraSettings, add_adapters, has_adapters, merge
 from turnwise.algorithms.activations import keep_inputs_alone
 from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
+from turnwise.algorithms.compiled import active_layers
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.followers import fill, frozen_copy, pull, share_kept
 from turnwise.algorithms.layouts import choose_layout
@@ -104,6 +104,7 @@ class Learner:
             for part in filter(None, (self.model, self.critic)):
                 keep_inputs_alone(decoder_layers(part))
         self.noise = None if noise is None else LayerNoise(body_and_head(self.model)[0].layers, noise)
+        self._active = active_layers(self.model, optimisation, self.noise, alone=self.shares_model)
         self._surround(keep_reference)
         self._gaps: list[Tensor] = []
         """Mismatch of this rank's tokens since the update began, in nats."""
@@ -271,8 +272,7 @@ class Learner:
         place: number of the pass and of the part in it; the layers' noise follows from it.
         """
         compared = self.reference if weight and self.magnet.needs_model and self.magnet.estimator == "exact" else None
-        active = nullcontext() if self.noise is None else self.noise.active(*place)
-        with self.clock.running(), active:
+        with self.clock.running(), self._active(*place):
             scores = score(self.model, piece, temperature=self.temperature, entropy=True, reference=compared)
         self._gaps.append(mismatch(scores.logprobs[piece.token_index], piece))
         return scores

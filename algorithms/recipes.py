@@ -192,6 +192,8 @@ class Optimisation:
     """Keep only what enters each layer, and compute the rest again in the backward pass: less memory, more time."""
     offload: bool = False
     """Weights that are trained, gradients and moments lie in main memory, and a layer on the GPU while it computes."""
+    compile: bool = False
+    """Layers are compiled by torch for the update: worth a try on a GPU, where the first step takes a minute more."""
 
     def __post_init__(self) -> None:
         require_between("learning_rate", self.learning_rate, 0.0, open_low=True)

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 if "--cpu-test" in sys.argv:  # before anything imports triton
@@ -21,80 +20,18 @@ import torch
 from device import Place, read_ceilings
 from gates import gates as kernel_gates
 from gates import held
+from workloads import FULL, TINY, Sizes, batch_of, config_of, distinct_tokens, model_of, prompts_of, tree_batch
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.precision import computing_in
 from turnwise.agents.sampling import Sampling
-from turnwise.algorithms.batch import Batch, Sample, pack_samples
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.memory_plan import held_logits
 from turnwise.algorithms.model_shape import ModelShape, shape_of_config
 from turnwise.algorithms.recipes import AlgorithmSettings, Magnet, Objective, Optimisation
 
 Row = dict[str, Any]
-QWEN = {
-    "0.6B": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16},
-    "4B": {"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32},
-    "tiny": {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2},
-}
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much is measured."""
-
-    small: str
-    """The model that every part takes."""
-    large: str
-    matrix: int
-    """Side of a square matrix."""
-    copied: int
-    """Bytes."""
-    requests: tuple[int, ...]
-    """At once."""
-    prompt: int
-    reply: int
-    batches: tuple[tuple[int, int, int], ...]
-    """(rows, tokens of a row, trained ones among them) of an update."""
-    trees: tuple[tuple[int, int, int, int, int], ...]
-    """(members of a group, tokens of the prompt, turns, tokens of a turn, turns after which paths fork in two)."""
-    kernels: kernel_figures.Sizes
-
-
-FULL = Sizes(
-    "0.6B", "4B", 8192, 1 << 32, (1, 64, 256), 512, 128, ((8, 2048, 716), (4, 4096, 1433), (1, 16384, 5734)),
-    ((8, 2048, 4, 300, 2), (16, 2048, 4, 300, 2), (16, 6144, 8, 200, 1)), kernel_figures.QWEN_06B,
-)  # fmt: skip
-TINY = Sizes(
-    "tiny", "tiny", 64, 1 << 20, (1, 4), 16, 4, ((2, 32, 10),), ((4, 16, 4, 5, 1),), kernel_figures.TINY
-)  # fmt: skip
-
-
-def config_of(name: str) -> Any:
-    from transformers import Qwen3Config
-
-    tiny = name == "tiny"
-    return Qwen3Config(
-        vocab_size=320 if tiny else 151_936,
-        num_key_value_heads=2 if tiny else 8,
-        head_dim=32 if tiny else 128,
-        tie_word_embeddings=True,
-        max_position_embeddings=40_960,
-        **QWEN[name],
-    )
-
-
-def model_of(name: str, place: Place) -> Any:
-    """With random float32 weights, made where they lie."""
-    from transformers import Qwen3ForCausalLM
-
-    torch.manual_seed(0)
-    with place.device:
-        return Qwen3ForCausalLM(config_of(name)).eval()
-
-
-# --- the parts --------------------------------------------------------------------------------------------------------
 
 
 def ceilings(place: Place, sizes: Sizes) -> Iterator[Row]:
@@ -142,12 +79,6 @@ def kernels(place: Place, sizes: Sizes) -> Iterator[Row]:
     for row in kernel_figures.rows_of(list(kernel_figures.KERNELS), place, sizes.kernels):
         rate = {"rate": row["share"], "note": "of the floor's speed"} if "share" in row else {}
         yield {**rate, **row, "what": f"{row['kernel']}: {row['what']}"}
-
-
-def prompts_of(count: int, length: int, vocabulary: int) -> list[tuple[int, ...]]:
-    """Distinct ones."""
-    generator = torch.Generator().manual_seed(0)
-    return [tuple(row) for row in torch.randint(3, vocabulary, (count, length), generator=generator).tolist()]
 
 
 def decode(place: Place, sizes: Sizes) -> Iterator[Row]:
@@ -210,6 +141,15 @@ def train_large(place: Place, sizes: Sizes) -> Iterator[Row]:
         yield from updates(place, sizes, sizes.large, True, name)
 
 
+def compiled(place: Place, sizes: Sizes) -> Iterator[Row]:
+    """The smaller model's updates with its layers compiled; `train` has the same without."""
+    if not place.cuda:
+        yield {"what": "compiled layers", "note": "skipped: layers are compiled for a GPU"}
+        return
+    for name in ("tree", "rows"):
+        yield from updates(place, sizes, sizes.small, False, name, compile=True)
+
+
 def layout(place: Place, sizes: Sizes) -> Iterator[Row]:
     """Groups whose prompt and first turns are shared, forwarded once as a tree and each row on its own."""
     for members, prompt, turns, length, forks in sizes.trees:
@@ -231,36 +171,6 @@ def layout(place: Place, sizes: Sizes) -> Iterator[Row]:
         }
 
 
-def tree_batch(members: int, prompt: int, turns: int, length: int, forks: int, vocabulary: int) -> Batch:
-    """A group of paths from one prompt, which after `forks` turns in common fork in two at every turn, while they can.
-
-    The first half of each turn is read, the second one sampled and trained.
-    """
-    generator = torch.Generator().manual_seed(0)
-
-    def tokens(count: int) -> tuple[int, ...]:
-        return tuple(torch.randint(3, vocabulary, (count,), generator=generator).tolist())
-
-    start, segments, samples = tokens(prompt), {}, []
-    for member in range(members):
-        sample, so_far = Sample(1.0), start
-        for turn in range(turns):
-            alike = max(members >> max(turn + 1 - forks, 0), 1)  # paths that are still one
-            said = segments.setdefault((turn, member // alike), tokens(length))
-            half = length - length // 2
-            sample.add(so_far + said[:half], said[half:], [-10.0] * (length // 2), 1.0 if member % 2 else -1.0)
-            so_far += said
-        samples.append(sample)
-    return pack_samples(samples, pad_id=0)
-
-
-def distinct_tokens(batch: Batch) -> int:
-    """Tokens of a batch whose shared beginnings count once."""
-    from turnwise.algorithms.tree import tree_of
-
-    return len(tree_of(batch.ids, batch.lengths).ids)
-
-
 def learner_of(name: str, place: Place, checkpointing: bool, layout: str = "tree", **options: Any) -> Learner:
     """An update of a whole batch at once, unless `options` say otherwise."""
     place.clear()
@@ -270,7 +180,9 @@ def learner_of(name: str, place: Place, checkpointing: bool, layout: str = "tree
     return Learner(model_of(name, place), chosen, Objective(), Magnet(), temperature=1.0, clock=clock)
 
 
-def updates(place: Place, sizes: Sizes, name: str, checkpointing: bool, layout: str) -> Iterator[Row]:
+def updates(
+    place: Place, sizes: Sizes, name: str, checkpointing: bool, layout: str, compile: bool = False
+) -> Iterator[Row]:
     """Rows with nothing in common: in either layout each is forwarded whole."""
     shape = shape_of_config(config_of(name))
     ceilings, *_ = read_ceilings(place, sizes.matrix, sizes.copied, torch.bfloat16)
@@ -278,9 +190,9 @@ def updates(place: Place, sizes: Sizes, name: str, checkpointing: bool, layout: 
         optimisation=Optimisation(activation_checkpointing=checkpointing, micro_batch_tokens=1 << 20)
     )
     with computing_in(torch.bfloat16, place.device):
-        learner = learner_of(name, place, checkpointing, layout)
+        learner = learner_of(name, place, checkpointing, layout, compile=compile)
         for rows, length, trained in sizes.batches:
-            again = ", layers computed again" if checkpointing else ""
+            again = ", layers computed again" if checkpointing else ", layers compiled" if compile else ""
             row: Row = {"what": f"{name}, {rows} x {length} as {layout}{again}"}
             batch = batch_of(rows, length, trained, shape.vocabulary)
             place.peak()
@@ -308,15 +220,6 @@ def update_flops(config: Any, rows: int, length: int, trained: int, checkpointin
     layers = config.num_hidden_layers * (2 * weights + attention) * rows * length
     head = 2 * width * config.vocab_size * rows * trained
     return (4 if checkpointing else 3) * layers + 4 * head
-
-
-def batch_of(rows: int, length: int, trained: int, vocabulary: int) -> Batch:
-    samples = []
-    for ids in prompts_of(rows, length, vocabulary):
-        sample = Sample(1.0)
-        sample.add(ids[:-trained], ids[-trained:], [-10.0] * trained, 1.0)
-        samples.append(sample)
-    return pack_samples(samples, pad_id=0)
 
 
 def planned(shape: ModelShape, algorithm: AlgorithmSettings, rows: int, length: int, trained: int) -> int:
@@ -390,6 +293,7 @@ PARTS = {
     "train": train,
     "train 4B": train_large,
     "sync": sync,
+    "compile": compiled,
     "vllm": vllm,
 }
 
