@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,11 @@ def blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[i
     return found
 
 
+def cache_name(model: Any) -> str:
+    """What a model calls the cache that it goes on from: later releases of transformers have a new name for it."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
+
+
 class ModuleRows:
     """The distinct contexts being decoded: their cache, their mask, and the logits of their next token."""
 
@@ -42,6 +48,7 @@ class ModuleRows:
             mask[row, width - len(prompt) :] = 1
         self._mask = mask.to(model.device)
         self._cache = DynamicCache()
+        self._cache_name = cache_name(model)
         self._positions = (self._mask.cumsum(-1) - 1).clamp_min(0)
         self._forward(ids.to(model.device), self._positions)
         self._positions = self._positions[:, -1:]
@@ -63,8 +70,8 @@ class ModuleRows:
                 input_ids=ids,
                 attention_mask=self._mask,
                 position_ids=positions,
-                past_key_values=self._cache,
                 use_cache=True,
                 logits_to_keep=1,
+                **{self._cache_name: self._cache},
             )
         self.logits = out.logits[:, -1].float()
