@@ -40,7 +40,7 @@ def evaluate(
     """
     words = more or []
     with plain_errors():
-        if any(word.startswith("suite") for word in words):
+        if any(word.startswith(("suite=", "suite.")) for word in words):
             return _suite([str(run), *words], out, as_json)
         from turnwise.algorithms.evaluation.folder import evaluate_folder, print_evaluation
 
