@@ -5,31 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from turnwise.algorithms.credit.episodes import Advantage
 from turnwise.records import Episode, Turn
 
 
-def with_advantages(episode: Episode, credit: Sequence[Advantage], *, mask: float | None, old: str) -> Episode:
-    """The episode with the advantage of every token that was trained.
+def told(
+    episode: Episode,
+    before: Episode,
+    after: Episode,
+    credit: Sequence[Advantage],
+    *,
+    mask: float | None,
+    old: str,
+    step: int,
+) -> Episode:
+    """The episode with what each token was trained with, and how likely it was before the update and after it.
 
+    before, after: the episode with log-probs (and entropies) of the weights then; what it knows itself wins.
     mask, old: `Objective.probability_mask` and `Optimisation.old_logprobs`: tokens that the old policy, the sampler's
     or the trainer's, gave a higher probability were left out.
     """
-    turns = (
-        replace(turn, advantages=_of_tokens(turn, advantage, mask, old))
-        for turn, advantage in zip(episode.turns, credit, strict=True)
-    )
-    return replace(episode, turns=tuple(turns))
+    turns = []
+    for turn, first, last, advantage in zip(episode.turns, before.turns, after.turns, credit, strict=True):
+        known = first.train_logprobs if turn.train_logprobs is None else turn.train_logprobs
+        likely = turn.logprobs if old == "sampler" else known
+        turns.append(
+            replace(
+                turn,
+                train_logprobs=known,
+                token_entropy=first.token_entropy if turn.token_entropy is None else turn.token_entropy,
+                updated_logprobs=last.train_logprobs,
+                advantages=_of_tokens(turn, advantage, likely, mask),
+            )
+        )
+    return replace(episode, turns=tuple(turns), metadata={**episode.metadata, "step": step, "kind": "train"})
 
 
-def _of_tokens(turn: Turn, advantage: Advantage, mask: float | None, old: str) -> tuple[float | None, ...] | None:
+def _of_tokens(
+    turn: Turn, advantage: Advantage, likely: Sequence[float] | None, mask: float | None
+) -> tuple[float | None, ...] | None:
     count = len(turn.completion_ids)
     if advantage is None or not count:
         return None
     each: tuple[float | None, ...] = advantage if isinstance(advantage, tuple) else (float(advantage),) * count
-    likely = turn.logprobs if old == "sampler" else turn.train_logprobs
     if mask is None or likely is None:
         return each
     return tuple(entry if math.exp(nats) <= mask else None for entry, nats in zip(each, likely, strict=True))
@@ -37,26 +56,6 @@ def _of_tokens(turn: Turn, advantage: Advantage, mask: float | None, old: str) -
 
 def without_scores(episode: Episode) -> Episode:
     """The episode as if no weights had looked at its tokens."""
+    if all(turn.train_logprobs is None for turn in episode.turns):
+        return episode
     return replace(episode, turns=tuple(replace(turn, train_logprobs=None) for turn in episode.turns))
-
-
-def filled(episode: Episode, scored: Episode) -> Episode:
-    """The episode with log-probs and entropies of `scored` where it has none of its own."""
-    return _with_turns(episode, scored, lambda mine, other: {n: getattr(other, n) for n in _BEFORE if _lacks(mine, n)})
-
-
-def updated(episode: Episode, scored: Episode) -> Episode:
-    """The episode with the log-probs of `scored` as those after the update."""
-    return _with_turns(episode, scored, lambda mine, other: {"updated_logprobs": other.train_logprobs})
-
-
-_BEFORE = ("train_logprobs", "token_entropy")
-
-
-def _lacks(turn: Turn, name: str) -> bool:
-    return getattr(turn, name) is None
-
-
-def _with_turns(episode: Episode, scored: Episode, changes: Any) -> Episode:
-    pairs = zip(episode.turns, scored.turns, strict=True)
-    return replace(episode, turns=tuple(replace(mine, **changes(mine, other)) for mine, other in pairs))

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from turnwise.agents.context import ChatContext
 from turnwise.algorithms.algorithm import Judged
 from turnwise.algorithms.annotate import annotate
+from turnwise.algorithms.credit.episodes import Advantage
 from turnwise.algorithms.files import reported
 from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recording.choose import chosen, is_due
-from turnwise.algorithms.recording.columns import filled, updated, with_advantages, without_scores
+from turnwise.algorithms.recording.columns import told, without_scores
 from turnwise.algorithms.recording.folder import FOLDER, place_of, recorded
 from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.records import Episode
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Episodes of a step whose update is about to be made."""
+
+    episodes: list[Episode]
+    credit: list[list[Advantage]]
+    scored: list[Episode]
+    """The same with what the weights before the update say."""
 
 
 class Recorder:
@@ -26,34 +37,33 @@ class Recorder:
         self.settings, self.folder = settings, Path(run_dir) / FOLDER
         self._learner, self._context = learner, context
 
-    def before(self, judged: Judged, step: int, *, last: bool) -> list[Episode]:
-        """The episodes of a step to keep, with advantages and what the weights say of their tokens; [] if not due."""
-        if not is_due(step, self.settings.every, last=last):
-            return []
-        kept = chosen(judged.episodes, self.settings.games)
-        episodes = [judged.episodes[index] for index in kept]
+    def before(self, judged: Judged, step: int, *, last: bool) -> Kept | None:
+        """What to keep of a step; None where it is not due, or empty."""
+        if not judged.episodes or not is_due(step, self.settings.every, last=last):
+            return None
+        places = chosen(judged.episodes, self.settings.games)
+        episodes = [judged.episodes[place] for place in places]
         scored = self._scored(episodes, frozenset({"train_logprobs", "token_entropy"}))
-        episodes = [filled(episode, found) for episode, found in zip(episodes, scored, strict=True)]
-        mask, old = self._learner.objective.probability_mask, self._learner.optimisation.old_logprobs
-        return [
-            with_advantages(episode, judged.advantages[index], mask=mask, old=old)
-            for episode, index in zip(episodes, kept, strict=True)
-        ]
+        return Kept(episodes, [judged.advantages[place] for place in places], scored)
 
-    def after(self, episodes: Sequence[Episode], step: int) -> None:
-        """Write the episodes that `before` returned, now that the weights are new."""
-        if not episodes:
+    def after(self, kept: Kept | None, step: int) -> None:
+        """Write down what `before` returned, now that the weights are new."""
+        if kept is None:
             return
-        scored = self._scored([without_scores(episode) for episode in episodes], frozenset({"train_logprobs"}))
+        scored = self._scored(list(map(without_scores, kept.episodes)), frozenset({"train_logprobs"}))
         if not self._learner.world.is_first:
             return
         from turnwise.parquet import write_parquet
 
-        found = [updated(episode, after) for episode, after in zip(episodes, scored, strict=True)]
+        mask, old = self._learner.objective.probability_mask, self._learner.optimisation.old_logprobs
         path = place_of(self.folder, step)
+        found = [
+            told(*parts, mask=mask, old=old, step=step)
+            for parts in zip(kept.episodes, kept.scored, scored, kept.credit, strict=True)
+        ]
         with reported(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_parquet(path, [_told(episode, step) for episode in found])
+            write_parquet(path, found)
 
     def cut_back(self, step: int) -> None:
         """Drop what was kept of later steps."""
@@ -65,7 +75,3 @@ class Recorder:
 
     def _scored(self, episodes: Sequence[Episode], wanted: frozenset[str]) -> list[Episode]:
         return annotate(episodes, self._learner, self._context, wanted, name=LEARNER, answer_prefix="")
-
-
-def _told(episode: Episode, step: int) -> Episode:
-    return replace(episode, metadata={**episode.metadata, "step": step, "kind": "train"})
