@@ -115,7 +115,7 @@ def _named(episode: Episode, who: Player, rules: Task, cell: Cell) -> Episode:
     names = {"agent": who.name, "opponent": rules.opponent or ""}
     return replace(
         episode,
-        id=f"{cell.task}-{cell.seed}-{episode.id}",
+        id="-".join(filter(None, (who.name, cell.task, cell.level, str(cell.seed), episode.id))),
         seats={seat: names[name] for seat, name in episode.seats.items()},
         metadata={**episode.metadata, "kind": "eval", "suite_task": cell.task},
     )
