@@ -63,7 +63,7 @@ def measure(prompt: int, group: int, given: Any) -> dict[str, Any]:
     """Both layouts on one group's batch."""
     import torch
 
-    from turnwise.algorithms.pieces import cut
+    from turnwise.algorithms.tree import tree_of
 
     torch.set_num_threads(1)
     batch = new_batch(prompt, group, given.turns, given.turn_tokens)
@@ -77,8 +77,7 @@ def measure(prompt: int, group: int, given: Any) -> dict[str, Any]:
             learner.update(batch, 0.0)
             spent[layout].append(time.process_time() - started)
     speed_up = statistics.median(rows / tree for rows, tree in zip(spent["rows"], spent["tree"], strict=True))
-    (piece,) = cut(batch, 1 << 30, layout="tree")
-    tokens, distinct = int(batch.lengths.sum()), len(piece.tree.ids)
+    tokens, distinct = int(batch.lengths.sum()), len(tree_of(batch.ids, batch.lengths).ids)
     return {
         "prompt": prompt,
         "group": group,
