@@ -56,7 +56,7 @@ def active_layers(
     @contextmanager
     def active(*_: int) -> Iterator[None]:
         for layer, forward in zip(layers, forwards, strict=True):
-            layer.forward = forward  # type: ignore[method-assign]
+            layer.forward = forward
         try:
             yield
         finally:
