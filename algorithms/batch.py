@@ -315,5 +315,9 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     tensors: dict[str, Any] = {
         field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "tree"
     }
-    moved: dict[str, Any] = {name: None if tensor is None else tensor.to(device) for name, tensor in tensors.items()}
-    return Batch(**moved)
+    return Batch(**{name: None if tensor is None else _moved(tensor, device) for name, tensor in tensors.items()})
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy on a device; to a GPU from memory that it reads by itself, while the host goes on."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

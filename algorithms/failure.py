@@ -13,6 +13,7 @@ from turnwise.algorithms.algorithm import Judged
 from turnwise.algorithms.batch import Batch, in_batch_order, pack_samples, samples_of, take_rows
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.sharding import not_finite
 
 MOST_NAMED = 3
 """Episodes that the sentence names."""
@@ -31,7 +32,7 @@ def save_failure(run_dir: Path, step: int, learner: Learner, batch: Batch, judge
         torch.save({field.name: getattr(batch, field.name) for field in fields(batch)}, buffer)
         write_atomically(folder / "batch.pt", buffer.getvalue())
         write_atomically(folder / "episodes.jsonl", "".join(f"{episode.to_json()}\n" for episode in judged.episodes))
-    broken = learner.broken()
+    broken = not_finite(learner.model, learner.world)
     guilty = [judged.episodes[index] for index in culprits(learner, batch, judged)]
     if first:
         write_atomically(folder / "culprits.jsonl", "".join(f"{episode.to_json()}\n" for episode in guilty))

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.lora import LoraSettings, add_adapters, has_adapters, merged
 from turnwise.algorithms.activations import keep_inputs_alone
+from turnwise.algorithms.ahead import ahead
 from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.compiled import active_layers
@@ -33,7 +35,7 @@ from turnwise.algorithms.objective import (
 )
 from turnwise.algorithms.old_logprobs import needs_pass
 from turnwise.algorithms.optimiser import allocate, make_optimiser, set_rate
-from turnwise.algorithms.pieces import cut, in_order, share
+from turnwise.algorithms.pieces import in_order, ready_piece, share, slices
 from turnwise.algorithms.policy import Scores, body_and_head, require_plain_head, score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
 from turnwise.algorithms.sharding import (
@@ -94,6 +96,7 @@ class Learner:
         """The model it was given, whole on each rank: to sample from."""
         take_over(model, world)
         self.layout = choose_layout(model, optimisation.layout)
+        self._ready = partial(ready_piece, layout=self.layout.name, device=self.device)
         self.model = model if self.shares_model else copy.deepcopy(model)
         require_plain_head(self.model)
         kind = self.critic_settings.kind
@@ -183,8 +186,8 @@ class Learner:
         begin: called right before the first change of a weight.
         Raises NotFinite instead of a step (in the first epoch: before the weights are touched).
         """
-        batch = self._prepared(in_order(to_device(batch, self.device), self.layout.name))
-        pieces, counts = share(self.pieces(batch), self.world.rank, self.world.size), whole_batch(batch)
+        batch = self._prepared(in_order(batch, self.layout.name))
+        pieces, counts = share(self._slices(batch), self.world.rank, self.world.size), whole_batch(batch, self.device)
         weight = self.magnet.weight_at(progress)
         metrics: dict[str, float] = {}
         self._gaps = []
@@ -204,8 +207,11 @@ class Learner:
         return metrics | {"learning_rate": rate, "magnet_weight": weight}
 
     def pieces(self, batch: Batch) -> list[Batch]:
-        """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy."""
-        return cut(batch, self.optimisation.micro_batch_tokens, self.world.size, self.layout.name)
+        """The batch in parts of at most `micro_batch_tokens`, as many as keep all ranks busy, ready to compute with."""
+        return list(map(self._ready, self._slices(batch)))
+
+    def _slices(self, batch: Batch) -> list[Batch]:
+        return slices(batch, self.optimisation.micro_batch_tokens, self.world.size, self.layout.name)
 
     def spread(self, items: Sequence[Item], compute: Callable[[Item], Found]) -> list[Found]:
         """`compute` of every item, in order, on all ranks, each of which does a share. The model's time is counted."""
@@ -238,9 +244,9 @@ class Learner:
 
     @torch.no_grad()
     def _logprobs(self, batch: Batch) -> Tensor:
-        """[M] of the current weights."""
+        """[M] of the current weights, where the batch is."""
         compute = lambda piece: score(self.model, piece, temperature=self.temperature).logprobs  # noqa: E731
-        return torch.cat(self.spread(self.pieces(batch), compute)).to(self.device)
+        return torch.cat(self.spread(self.pieces(batch), compute)).to(batch.ids.device)
 
     def _epoch(
         self, counts: Whole, pieces: Sequence[Batch], weight: float, epoch: int
@@ -250,7 +256,7 @@ class Learner:
         Of several ranks, each adds its own pieces' share of the figures; the gradients meet in the backward pass.
         """
         totals, after = dict[str, float](), list[Batch]()
-        for index, piece in enumerate(pieces):
+        for index, piece in enumerate(pieces if epoch else ahead(pieces, self._ready)):
             reference = self._reference_logprobs(piece, weight)
             scores = self._scores(piece, weight, (self.updates * self.optimisation.epochs + epoch, index))
             after.append(self._with_old(piece, scores))
@@ -290,9 +296,9 @@ class Learner:
             magnet_weight=weight,
             whole=counts,
         )
-        return (
-            (loss, metrics) if self.critic is None else self._with_critic(loss, metrics, scores, piece, counts.valued)
-        )
+        if self.critic is None:
+            return loss, metrics
+        return self._with_critic(loss, metrics, scores, piece, counts.valued)
 
     def _mismatch_tail(self) -> float:
         """The worst thousandth of the mismatch between sampler and trainer, over all ranks' tokens, in nats."""
@@ -309,13 +315,6 @@ class Learner:
         finite = bool(loss.isfinite()) and all(bool(gradient.isfinite().all()) for gradient in local(gradients))
         self._optimiser.zero_grad(set_to_none=True)
         return all(self.world.gather(finite, "whether a gradient is finite"))
-
-    def broken(self) -> list[str]:
-        """Names of the weights that hold a number which is not finite."""
-        names, weights = zip(*self.model.named_parameters(), strict=True)
-        mine = {name for name, part in zip(names, local(weights), strict=True) if not bool(part.isfinite().all())}
-        found = set().union(*self.world.gather(mine, "which weights are broken"))
-        return [name for name in names if name in found]
 
     def _with_critic(
         self, loss: Tensor, metrics: dict[str, Tensor], scores: Scores, piece: Batch, count: int

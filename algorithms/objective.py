@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from turnwise.algorithms.aggregate import Totals, masked_fraction, token_weights, totals, weighted_sum
@@ -33,11 +34,11 @@ class Whole(NamedTuple):
     """[K] nats: entropies of all tokens that the policy learns from, where they are known."""
 
 
-def whole_batch(batch: Batch) -> Whole:
-    """The counts that every part of this batch is weighed by."""
+def whole_batch(batch: Batch, device: torch.device | None = None) -> Whole:
+    """The counts that every part of this batch is weighed by. device: where the parts are computed, if not there."""
     own, shown = _apart(batch)
     valued = 0 if batch.targets is None else int((batch.mask & ~batch.targets.isnan()).sum())
-    pool = None if batch.entropies is None else batch.entropies[own]
+    pool = None if batch.entropies is None else batch.entropies[own].to(device or batch.ids.device)
     return Whole(totals(own), totals(shown), valued, pool)
 
 

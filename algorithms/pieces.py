@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from turnwise.algorithms.batch import Batch, blocks, by_length, take_rows
+from turnwise.algorithms.batch import Batch, blocks, by_length, take_rows, to_device
 from turnwise.algorithms.tree import shared_lengths, tree_of
 
 _WORTH = 1.05
@@ -23,22 +24,34 @@ def in_order(batch: Batch, layout: str) -> Batch:
 
 
 def cut(batch: Batch, tokens: int, parts: int = 1, layout: str = "rows") -> list[Batch]:
+    """`slices` of a batch, each laid out."""
+    return [ready_piece(piece, layout) for piece in slices(batch, tokens, parts, layout)]
+
+
+def slices(batch: Batch, tokens: int, parts: int = 1, layout: str = "rows") -> list[Batch]:
     """The batch in pieces of at most `tokens` tokens (or one row), in its order.
 
     parts: how many are worked on side by side. As many more pieces as fill the last round make all of them shorter; of
     a number of pieces, the longest one is as short as it can be.
-    layout: with `rows`, padding counts; with `tree`, what rows of a piece share counts once, and each piece is a tree,
-        but for those that a CPU is faster with as rows.
+    layout: with `rows`, padding counts; with `tree`, what rows of a piece share counts once.
     """
     bounds = _branches(batch) if layout == "tree" else lambda limit: blocks(batch, limit)
     found = bounds(tokens)
     if parts > 1:
         wanted = -(-len(found) // parts) * parts
         found = bounds(_least(bounds, wanted, tokens))
-    pieces = [batch] if len(found) == 1 else [take_rows(batch, first, last) for first, last in found]
-    if layout == "rows":
-        return pieces
-    return [piece if _better_as_rows(piece) else as_tree(piece) for piece in pieces]
+    return [batch] if len(found) == 1 else [take_rows(batch, first, last) for first, last in found]
+
+
+def ready_piece(piece: Batch, layout: str, device: torch.device | None = None) -> Batch:
+    """The piece ready to be computed with, on a device (None: where it is).
+
+    With `tree` its rows are laid over each other, but for pieces that a CPU is faster with as rows.
+    """
+    moved = piece if device is None else to_device(piece, device)
+    if layout == "rows" or _better_as_rows(moved):
+        return moved
+    return replace(moved, tree=tree_of(piece.ids, piece.lengths, moved.ids.device))
 
 
 def as_tree(piece: Batch) -> Batch:

@@ -201,7 +201,7 @@ class RunSettings:
     """Seconds that a run which SIGTERM or Ctrl-C stops may take to save its last step; it ends then in any case."""
     ledger: bool = False
     """Write ledger.jsonl too: the id of every episode that a step has planned, trained on, or left out and why."""
-    recording: RecordingSettings = RecordingSettings()
+    recording: RecordingSettings = field(default_factory=RecordingSettings)
     """Which episodes are written down, for `turnwise view`."""
     tensorboard: bool = True
     """Write TensorBoard events too."""

@@ -115,6 +115,14 @@ def laid_out(found: Any, like: Any) -> Any:
     return like
 
 
+def not_finite(model: nn.Module, world: World) -> list[str]:
+    """Names of the weights of which any rank's part holds a number that is not finite."""
+    names, weights = zip(*model.named_parameters(), strict=True)
+    mine = {name for name, part in zip(names, local(weights), strict=True) if not bool(part.isfinite().all())}
+    found = set().union(*world.gather(mine, "which weights are broken"))
+    return [name for name in names if name in found]
+
+
 def clip(parameters: Sequence[Tensor], longest: float) -> float:
     """Cut the parameters' gradient, over all ranks, to this length; returns the length before."""
     return float(whole(nn.utils.clip_grad_norm_(parameters, longest)))

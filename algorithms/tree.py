@@ -40,14 +40,14 @@ class RowTree:
     """Who sees whom, and, on a CPU, how that is computed."""
 
 
-def tree_of(ids: Tensor, lengths: Tensor) -> RowTree:
-    """The tree of these rows, on their device.
+def tree_of(ids: Tensor, lengths: Tensor, device: torch.device | None = None) -> RowTree:
+    """The tree of these rows, on a device (None: theirs). It is made on the host: rows that lie there are read at once.
 
     Args:
         ids: [R, L] int64, padded on the right.
         lengths: [R] int64, each at least 1.
     """
-    device = ids.device
+    device = device or ids.device
     rows, sizes = ids.cpu().numpy(), lengths.cpu().numpy()
     shared = shared_lengths(rows, sizes)
     added = sizes - shared

@@ -189,7 +189,8 @@ APART: dict[type[Any], set[str]] = {
         "model",
         "algorithm",
         "evaluation",
-    },  # groups of their own
+        "recording",
+    },  # groups and rows of their own
     EnvSettings: {"id", "levels", "others", "retries"},  # has no default; of every environment alike: in train.yaml
     EngineSettings: {"vllm", "api"},  # of other engines
     LauncherSettings: {"name"},  # ray

@@ -190,7 +190,7 @@ def test_a_game_too_long_for_the_context_is_cut(trained: Trained) -> None:
 
 def test_a_context_that_no_prompt_fits_is_refused(trained: Trained) -> None:
     context = ChatContext(trained.context.tokenizer, ContextSettings(max_context=8))
-    with pytest.raises(ValueError, match="with agent.context.max_context=8 no prompt fits; raise it, or give"):
+    with pytest.raises(ValueError, match=r"with agent\.context\.max_context=8 no prompt fits; raise it, or give"):
         warm_start(trained.model, context, trained.episodes, SETTINGS, seed=0)
 
 

@@ -27,6 +27,7 @@ from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.policy import within
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.sharding import not_finite
 from turnwise.algorithms.shards import save_shards
 from turnwise.algorithms.world import ALONE, World, world_of_torchrun
 
@@ -182,7 +183,7 @@ def broken(world: World) -> dict[str, Any]:
         message = str(error)
     finite = [learner.is_finite(each) for each in (batch, poisoned)]
     same = learner.update(batch, 0.0) == spared.update(batch, 0.0)
-    return {"message": message, "finite": finite, "broken": learner.broken(), "same": same}
+    return {"message": message, "finite": finite, "broken": not_finite(learner.model, learner.world), "same": same}
 
 
 def resumed(world: World, folder: Path) -> dict[str, Any]:
