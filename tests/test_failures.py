@@ -203,7 +203,8 @@ def test_a_run_goes_on_from_the_newest_whole_checkpoint(
     assert "it stands in step-000012.damaged now, and the one before it is used" in done.stdout
     assert "going on after step 8" in done.stdout
     assert fingerprint(run) == fingerprint(finished_run)
-    harmed = {name.replace("step-000012", "step-000012.damaged"): text for name, text in before.items()}
+    whole, aside = "checkpoints/step-000012", "checkpoints/step-000012.damaged"
+    harmed = {name.replace(whole, aside): text for name, text in before.items()}
     kept = {name: text for name, text in contents(run).items() if ".damaged" in name}
     assert kept == {name: text for name, text in harmed.items() if ".damaged" in name}
 

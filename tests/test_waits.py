@@ -26,6 +26,7 @@ DONE = "asked for only once it is done"
 WORKER = "a worker process waits for work; it ends when the process that started it does"
 GUEST = "inside the sandbox, whose host kills it at its deadline"
 WHOLE_RUN = "waits for a whole training run, however long that is; Ctrl-C ends both"
+PERSON = "a person thinks as long as they like; leaving the game ends it"
 
 ALLOWED = {
     ("agents/api/agent.py", "future.result()"): CALLS,
@@ -35,13 +36,20 @@ ALLOWED = {
     ("agents/api/engine.py", "self._line.call(asked).result()"): CALLS,
     ("agents/api/engine.py", "self._line.call(self._client.command(url, body)).result()"): CALLS,
     ("agents/api/line.py", "future.result()"): DONE,
+    ("algorithms/ahead.py", "coming.result()"): "lays out a part of a batch: arithmetic of this process",
     ("agents/rollout.py", "wait(busy, return_when=FIRST_COMPLETED)"): GAMES,
     ("agents/table.py", "wait([self.busy])"): GAMES,
     ("agents/table.py", "busy.result()"): DONE,
+    ("algorithms/reporting/trackers/relay.py", "self._waiting.get()"): "a thread without work; the end is an item too",
+    ("algorithms/suites/play.py", "done.result()"): DONE,
     ("algorithms/launch/player.py", "job.done.result()"): DONE,
     ("algorithms/launch/troupe.py", "self._wake.wait()"): "a thread without work, until there is some or the run ends",
     ("algorithms/stop.py", "self._heard.wait()"): "a thread that waits for a signal, which may never come",
     ("algorithms/sweep.py", "subprocess.run"): WHOLE_RUN,
+    ("src/turnwise/interchange/openenv.py", "socket.accept()"): "a handshake of the web server, which ends idle ones",
+    ("src/turnwise/play/plain.py", "session.wait()"): "an agent thinks as long as it needs; Ctrl-C ends the game",
+    ("src/turnwise/play/session.py", "self._desk.answers.get()"): PERSON,
+    ("src/turnwise/view/jobs.py", "self._waiting.get()"): "a thread without work, which ends with the server",
     ("envs/checker/child.py", "os.waitpid(pid, 0)"): ITS_OWN + "an alarm ends a game that takes too long",
     ("envs/checker/processes.py", "subprocess.run"): ITS_OWN + "an alarm ends a game that takes too long",
     ("envs/checker/pool.py", "self._process.stdout.readline()"): ITS_OWN + "a timer kills the process",
