@@ -315,7 +315,8 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     tensors: dict[str, Any] = {
         field.name: getattr(batch, field.name) for field in fields(batch) if field.name != "tree"
     }
-    return Batch(**{name: None if tensor is None else _moved(tensor, device) for name, tensor in tensors.items()})
+    moved: dict[str, Any] = {n: None if tensor is None else _moved(tensor, device) for n, tensor in tensors.items()}
+    return Batch(**moved)
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:
