@@ -29,7 +29,7 @@ train: $(VENV)/.train  ## install turnwise, then train with its defaults (ARGS="
 test: $(VENV)/.test  ## install the test extra, then run the default suite
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-processes: $(VENV)/.test  ## run the tests of many processes: ranks, Ray, two hosts, faults, signals
+test-processes: $(VENV)/.test  ## run the tests of many processes: ranks, Ray, two hosts, faults, signals, browsers, benchmarks
 	$(PYTEST) -m "processes and not slow" $(ARGS)
 
 test-slow: $(VENV)/.test  ## run the tests that take minutes to hours, one at a time because some measure time

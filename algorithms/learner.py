@@ -88,8 +88,7 @@ class Learner:
         self.optimisation, self.objective, self.magnet = optimisation, objective, magnet
         self.temperature, self.clock, self.world = temperature, clock, world
         self.critic_settings = critic or Critic()
-        self.updates = 0
-        self.device: torch.device = model.device
+        self.updates, self.device = 0, model.device
         self.shares_model = world.size == 1 and not optimisation.offload
         """Whether the model it was given is the one it trains."""
         self.replica = model

@@ -24,6 +24,8 @@ from turnwise.algorithms.build import SettingsError
 from turnwise.algorithms.compose import compose, run_settings
 from turnwise.algorithms.reporting.runlog import read_metrics
 
+pytestmark = pytest.mark.processes
+
 Command = Callable[..., Any]
 
 TINY = """

@@ -16,6 +16,8 @@ import pytest
 
 from turnwise.algorithms.credit import CREDITS
 
+pytestmark = pytest.mark.processes
+
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # its scripts import each other by name
 exact, measuring, methods, playing, plot, sampling, unrolled = (

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 
 

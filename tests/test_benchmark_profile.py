@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 profile_step = import_module("profile_step")
 

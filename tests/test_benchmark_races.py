@@ -112,6 +112,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.processes
 def test_our_side_runs_and_its_log_probs_are_those_of_transformers(assets: Path) -> None:
     line = [sys.executable, str(FOLDER / "race_ours.py"), str(assets), "--rollouts", "8", "--steps", "1"]
     words = ["agent.sampling.max_tokens=24"]

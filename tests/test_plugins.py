@@ -101,6 +101,7 @@ def test_check_passes_on_a_plugin(site: Path, tmp_path: Path) -> None:
     assert sorted(views) == ["TextGameParallel", "turn_based_aec_to_parallel"]
 
 
+@pytest.mark.processes
 def test_two_steps_of_training_under_its_own_config(site: Path, tmp_path: Path) -> None:
     small = ("steps=2", "games_per_step=8", "model.sft.steps=3", "model.sft.games=20", "evaluation.final_games=4")
     done = run(

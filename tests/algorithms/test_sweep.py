@@ -36,6 +36,7 @@ def commands(command: Command, monkeypatch: pytest.MonkeyPatch) -> list[list[str
     return given
 
 
+@pytest.mark.processes
 def test_a_sweep_trains_every_variant_with_every_seed(
     tmp_path: Path, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

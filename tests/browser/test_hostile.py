@@ -15,6 +15,8 @@ from real import Viewer, viewer
 
 from turnwise.records import Episode, Message, Turn
 
+pytestmark = pytest.mark.processes
+
 ELEMENTS = {
     *("a", "article", "b", "body", "button", "circle", "code", "datalist", "dd", "details", "div", "dl", "dt"),
     *("figcaption", "figure", "form", "g", "h1", "h2", "h3", "head", "header", "html", "i", "img", "input", "kbd"),

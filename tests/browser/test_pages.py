@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from real import Viewer, train, viewer
 
+pytestmark = pytest.mark.processes
+
 TOLD = """nodes => nodes.map((node) => [
     node.dataset.value ?? null, Number(node.style.getPropertyValue("--w")), node.classList.contains("untrained"),
 ])"""

@@ -23,6 +23,8 @@ from turnwise.play.sessions import Sessions
 from turnwise.view.app import make_app
 from turnwise.view.serve import HOST, listen
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_game_that_the_command_has_begun(watched: Any, tmp_path: Path) -> None:
     words = ["KuhnPoker-LLM", "--opponent", "random", "--seed", "1", "--web", "--no-browser", "--port", "0"]

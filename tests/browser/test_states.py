@@ -12,6 +12,8 @@ from canned import BOARDS, TOKENS, answers
 from fake import ASSETS, fake
 from playwright.sync_api import Page, expect
 
+pytestmark = pytest.mark.processes
+
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 PLACES = {
     "runs": "#/",

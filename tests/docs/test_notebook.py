@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs/kuhn_poker.ipynb"
 
 
