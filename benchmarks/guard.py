@@ -33,6 +33,7 @@ FLOOR_S = 0.02
 RATES = ("algorithm.optimisation.learning_rate=1e-12", "algorithm.optimisation.final_learning_rate=1e-12")
 TINY = (
     "tensorboard=false",
+    "recording.every=0",
     "engine.device=cpu",
     "engine.threads=1",
     "model.sft.steps=40",

@@ -73,7 +73,13 @@ def words(given: argparse.Namespace, env_id: str, prompt_tokens: int) -> list[st
         *("algorithm.optimisation.beta2=0.999", "algorithm.optimisation.weight_decay=0"),
         *("engine.threads=1", "engine.device=cpu"),
         *(f"agent.sampling.max_tokens={MOST_TOKENS}", f"agent.context.max_context={prompt_tokens + 2 * MOST_TOKENS}"),
-        *(f"games_per_step={given.rollouts}", f"seed={given.seed}", "tensorboard=false", *given.overrides),
+        *(
+            f"games_per_step={given.rollouts}",
+            f"seed={given.seed}",
+            "tensorboard=false",
+            "recording.every=0",
+            *given.overrides,
+        ),
     ]
 
 

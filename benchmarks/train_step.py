@@ -84,7 +84,7 @@ def measure(env: str, size: Size) -> dict[str, Any]:
     from turnwise.algorithms.run import Run
     from turnwise.algorithms.startup import fresh_policy, precision
 
-    settings = run_settings(compose([f"env={env}", "tensorboard=false", *size.overrides]))
+    settings = run_settings(compose([f"env={env}", "tensorboard=false", "recording.every=0", *size.overrides]))
     with tempfile.TemporaryDirectory() as folder, precision(settings):
         run = Run(settings, Path(folder), fresh_policy(settings), exams_of(settings))
         with quiet_collector():  # as in a run
