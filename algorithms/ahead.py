@@ -10,12 +10,14 @@ Item = TypeVar("Item")
 Ready = TypeVar("Ready")
 
 
-def ahead(items: Sequence[Item], prepare: Callable[[Item], Ready]) -> Iterator[Ready]:
+def ahead(items: Sequence[Item], prepare: Callable[[Item], Ready], *, beside: bool = True) -> Iterator[Ready]:
     """`prepare` of every item, in order, each in a thread while the one before it is in use.
 
+    beside: False where nothing is gained, because the processor is busy with that one: each item is then made ready
+        when it is asked for.
     What `prepare` raises is raised where its item is asked for. One who stops early waits for what is under way.
     """
-    if len(items) < 2:
+    if len(items) < 2 or not beside:
         yield from map(prepare, items)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="turnwise-ahead") as thread:

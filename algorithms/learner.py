@@ -255,7 +255,8 @@ class Learner:
         Of several ranks, each adds its own pieces' share of the figures; the gradients meet in the backward pass.
         """
         totals, after = dict[str, float](), list[Batch]()
-        for index, piece in enumerate(pieces if epoch else ahead(pieces, self._ready)):
+        coming = pieces if epoch else ahead(pieces, self._ready, beside=self.device.type != "cpu")
+        for index, piece in enumerate(coming):
             reference = self._reference_logprobs(piece, weight)
             scores = self._scores(piece, weight, (self.updates * self.optimisation.epochs + epoch, index))
             after.append(self._with_old(piece, scores))
