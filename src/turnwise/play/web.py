@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from turnwise.play.session import NotNow, Session
 from turnwise.play.sessions import NoSession, Sessions, TooMany
 from turnwise.play.setup import Setup
+from turnwise.view.body import json_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,7 +47,7 @@ def routes(sessions: Sessions) -> list[Route]:
         return await run_in_threadpool(sessions.catalogue)
 
     async def start(request: Request) -> Any:
-        setup = read_setup(await _body(request))
+        setup = read_setup(await json_body(request, LONGEST_BODY))
         return await shown(await run_in_threadpool(sessions.start, setup))
 
     async def look(request: Request) -> Any:
@@ -55,7 +56,7 @@ def routes(sessions: Sessions) -> list[Route]:
 
     async def act(request: Request) -> Any:
         session = sessions.get(request.path_params["sid"])
-        text = (await _body(request)).get("text")
+        text = (await json_body(request, LONGEST_BODY)).get("text")
         if not isinstance(text, str):
             raise BadRequest('a reply is sent as {"text": "..."}')
         session.act(text)
@@ -99,22 +100,6 @@ def read_setup(body: Mapping[str, Any]) -> Setup:
     if isinstance(opponents, dict) and not all(isinstance(name, str) for name in opponents.values()):
         raise BadRequest("opponents is a name, or names by seat")
     return Setup(**given)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request. Raises BadRequest where it is none, or too long."""
-    raw = b""
-    async for part in request.stream():
-        raw += part
-        if len(raw) > LONGEST_BODY:
-            raise BadRequest(f"a request has at most {LONGEST_BODY:,} bytes")
-    try:
-        found = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        raise BadRequest("a request is a JSON object") from None
-    if not isinstance(found, dict):
-        raise BadRequest("a request is a JSON object")
-    return found
 
 
 def _answered(handler: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:

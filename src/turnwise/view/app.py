@@ -21,6 +21,7 @@ from turnwise.algorithms.reporting.runlog import plain_json
 from turnwise.play.sessions import Sessions
 from turnwise.play.web import routes as play_routes
 from turnwise.records import RecordError
+from turnwise.view.body import json_body
 from turnwise.view.diff import Comparison, compare, require_comparable
 from turnwise.view.export import export, name_of
 from turnwise.view.filters import read_filters
@@ -150,7 +151,7 @@ def _exported(store: Store, key: str) -> Response:
 
 
 async def _start_diff(request: Request, runs: Runs, jobs: Jobs) -> Any:
-    run, body = _run(request), await _body(request)
+    run, body = _run(request), await json_body(request, LONGEST_BODY)
     kinds = {"a": int, "b": int, "games": int, "opponent": str}
     if body.keys() - kinds.keys() or any(type(body.get(name, 0)) is not int for name in ("a", "b", "games")):
         raise ValueError(
@@ -162,22 +163,6 @@ async def _start_diff(request: Request, runs: Runs, jobs: Jobs) -> Any:
     store = await run_in_threadpool(runs.store, run)
     require_comparable(store.source, wanted)
     return {"job": jobs.start(lambda name, tell: compare(store, wanted, name, tell))}
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request. Raises ValueError where it is none, or too long."""
-    raw = b""
-    async for part in request.stream():
-        raw += part
-        if len(raw) > LONGEST_BODY:
-            raise ValueError(f"a request has at most {LONGEST_BODY:,} bytes")
-    try:
-        found = json.loads(raw)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError("a request is a JSON object")
-    return found
 
 
 def _in_thread(handler: Callable[[Request], Any]) -> Callable[[Request], Awaitable[Response]]:
