@@ -2,56 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from turnwise.agents.talk import Talk
+from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome
-from turnwise.records import Reply, Request, Turn, make_turn
+from turnwise.records import Reply, Turn, make_turn
 
 
 class Draft:
     """A turn whose reward may still grow."""
 
-    __slots__ = ("anchor", "known", "outcome", "reply", "request", "reward")
+    __slots__ = ("anchor", "known", "legal", "outcome", "reply", "reward", "seat", "talk")
 
     def __init__(
-        self, request: Request, reply: Reply, outcome: Outcome, anchor: str | None = None, known: Turn | None = None
+        self,
+        seat: str,
+        talk: Talk,
+        reply: Reply,
+        outcome: Outcome,
+        legal: Sequence[str] | None = None,
+        anchor: str | None = None,
+        known: Turn | None = None,
     ) -> None:
-        """known: the turn that is made again here."""
-        self.request, self.reply, self.outcome, self.reward = request, reply, outcome, 0.0
-        self.anchor, self.known = anchor, known
+        """talk: what was replied to. legal: the actions that were, None where any text is one. known: the turn that is
+        made again here."""
+        self.seat, self.talk, self.reply, self.outcome, self.legal = seat, talk, reply, outcome, legal
+        self.anchor, self.known, self.reward = anchor, known, 0.0
 
     @property
-    def seat(self) -> str:
-        """Whose turn it is."""
-        return self.request.seat
+    def shown(self) -> str:
+        """What stands for the reply where turns are rendered anew."""
+        action = self.outcome.action
+        return self.reply.text if action is None else write_action(action, self.legal)
 
     def copy(self) -> Draft:
         """An independent one."""
-        twin = Draft(self.request, self.reply, self.outcome, self.anchor, self.known)
+        twin = Draft(self.seat, self.talk, self.reply, self.outcome, self.legal, self.anchor, self.known)
         twin.reward = self.reward
         return twin
 
     def turn(self, keep_messages: bool) -> Turn:
-        """The record of the turn with its reward so far."""
+        """The record of the turn with its reward so far: one for all who got the same for one reply in one talk."""
         if self.known is not None:
             return replace(self.known, reward=self.reward)
-        request, reply, outcome = self.request, self.reply, self.outcome
-        version = reply.weight_version
+        outcome, reply = self.outcome, self.reply
+        if outcome.info:
+            return self._written(keep_messages)
+        key = id(reply), self.seat, outcome.action, outcome.status, self.reward, self.anchor, keep_messages
+        found = self.talk.turns.get(key)
+        if found is None:
+            found = self.talk.turns[key] = self._written(keep_messages), reply
+        return found[0]
+
+    def _written(self, keep_messages: bool) -> Turn:
+        talk, reply, outcome = self.talk, self.reply, self.outcome
         return make_turn(
-            seat=request.seat,
-            observation=request.messages[-1:] if keep_messages else (),
+            seat=self.seat,
+            observation=talk.messages[-1:] if keep_messages else (),
             text=reply.text,
             action=outcome.action,
             status="ok" if outcome.status == "env_error" else outcome.status,  # nobody has judged it
             reward=self.reward,
-            prompt_ids=request.prompt_ids,
+            prompt_ids=talk.prompt or (),
             completion_ids=reply.completion_ids,
             logprobs=reply.logprobs,
             topk_entropy=reply.topk_entropy,
             anchor=self.anchor,
             tool_calls=outcome.info.get("tool_calls", ()),
-            weight_version=reply.versions or (() if version is None else ((0, version),)),
+            weight_version=versions(reply),
             seconds=reply.seconds,
         )
 

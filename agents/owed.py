@@ -73,7 +73,7 @@ class Owed:
             elif found:
                 self._heard[stream] = time.monotonic()
             elif time.monotonic() - self._heard[stream] > self.patience_s:
-                carried += self._give_up(stream)
+                carried += filter(goes_on, self._give_up(stream))
         return carried
 
     def _give_up(self, stream: Stream) -> list[Table]:

@@ -14,6 +14,7 @@ from turnwise.agents.engine import AgentFailure
 from turnwise.agents.owed import Owed
 from turnwise.agents.plan import Plan, in_text, plans
 from turnwise.agents.sampling import derive_seeds
+from turnwise.agents.talk import Talk, opening
 from turnwise.agents.table import Agent, Table
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
 from turnwise.envs.referee import Outcome, Referee
@@ -84,6 +85,8 @@ class Rollout:
         """Game and arguments that were asked for last, and their key: most plans in a row are for one game."""
         self._guests: tuple[Mapping[str, str], dict[str, Agent]] | None = None
         """The seats that somebody was found for last, and who: most plans of a `collect` name the same ones."""
+        self._openings: dict[tuple[int, str], Talk] = {}
+        """(id of an agent, the first text that it reads) -> the talk; of one `collect`, where the agents stay."""
         self._threads: ThreadPoolExecutor | None = None
         self._owed = Owed()
 
@@ -94,12 +97,14 @@ class Rollout:
         fit its game or these agents.
         """
         episodes: list[Episode | None] = [None] * len(plans)
-        self._guests = None
+        self._begin()
         try:
             self._play_all(deque((index, plan, 0) for index, plan in enumerate(plans)), _chances(plans), episodes)
         except BaseException:
             self._owed.withdraw()
             raise
+        finally:
+            self._begin()
         return episodes  # type: ignore[return-value]  # every plan was seated and every table ended
 
     def _play_all(
@@ -126,11 +131,11 @@ class Rollout:
             ready = self._ready(here)
             away = [table for table in here if table.busy is not None]
             self._pass(ready)
-            here = [table for table in ready if not table.asked]
+            here = [table for table in ready if not table.asked and goes_on(table)]
             if self._owed:
                 working = away or any(table.busy is not None for table in here)
                 here += self._owed.receive(_GRACE_S if working else _WAIT_S, goes_on)
-            here = [table for table in here if goes_on(table)] + away
+            here += away
 
     def _end(
         self, table: Table, waiting: deque[tuple[int, Plan, int]], episodes: list[Episode | None], times: int
@@ -150,7 +155,7 @@ class Rollout:
 
         A prefix that the game does not follow is a failure of the environment.
         """
-        self._guests = None
+        self._begin()
         return Table(plan, self)
 
     def play_turn(self, tables: Sequence[Table], limit: int | Sequence[int | None] | None = None) -> None:
@@ -188,7 +193,7 @@ class Rollout:
             raise ValueError(f"an episode is forked while it is played: {origin.id!r} is over")
         if (plan.env_id, plan.seed, plan.env_kwargs) != (origin.env_id, origin.seed, origin.env_kwargs):
             raise ValueError(f"a fork plays its parent's game from its seed: {plan.id!r} and {origin.id!r} differ")
-        self._guests = None
+        self._begin()
         if plan.parent is None:
             plan = replace(plan, parent=origin.id, fork_turn=len(table.drafts))
         strangers = {seat for seat in plan.seats if not self.reads_alike(origin.seats[seat], plan.seats[seat])}
@@ -231,10 +236,22 @@ class Rollout:
     def beside(self, agents: Mapping[str, Agent]) -> Rollout:
         """A rollout under the same rules, on the same games, with further agents."""
         twin = copy.copy(self)
-        twin.agents, twin._guests = {**self.agents, **agents}, None
+        twin.agents = {**self.agents, **agents}
+        twin._begin()
         return twin
 
     # Inside
+
+    def _begin(self) -> None:
+        """Forget what holds only while agents and plans stay the same."""
+        self._guests, self._openings = None, {}
+
+    def opening(self, text: str, agent: Agent) -> Talk:
+        """The talk that an agent opens by reading a text."""
+        talk = self._openings.get((id(agent), text))
+        if talk is None:
+            talk = self._openings[id(agent), text] = opening(text, agent)
+        return talk
 
     def _pass(self, ready: Sequence[Table]) -> None:
         """Every table that waits for nothing gets one reply."""

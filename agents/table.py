@@ -6,28 +6,25 @@ import copy
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from turnwise.agents.context import Transcript
 from turnwise.agents.draft import Draft, join, versions
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.plan import Plan
 from turnwise.agents.replay import Replayed, did_not_follow, play_again
+from turnwise.agents.talk import Talk
 from turnwise.envs.core import EnvFailure
 from turnwise.envs.history import played_game
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.workers import may_block
-from turnwise.records import Episode, Message, Reply, Request, Turn, make_episode, make_request
+from turnwise.records import Episode, Reply, Request, Turn, make_episode, make_request
 
 if TYPE_CHECKING:
     import numpy as np
 
     from turnwise.agents.rollout import Rollout
-
-message = lru_cache(maxsize=1_024)(Message)
-"""Of equal texts one record: a small game says the same things over and over."""
 
 
 class Agent(Protocol):
@@ -39,7 +36,7 @@ class Agent(Protocol):
 
 
 class Table:
-    """One live episode: its referee, the transcript of each seat, and the turns so far.
+    """One live episode: its referee, the talk of each seat, and the turns so far.
 
     Between two turns it is at rest: it can be looked at, forked and left alone. A reply that stopped at a limit of
     tokens is kept in `partial`, and goes on when the seat is asked again.
@@ -61,16 +58,15 @@ class Table:
         "over",
         "partial",
         "plan",
-        "prompt",
         "referee",
         "replayed",
         "reply",
         "request",
         "rollout",
         "slow",
+        "talk",
         "talks",
         "text",
-        "transcripts",
     )
 
     def __init__(self, plan: Plan, rollout: Rollout, index: int = 0, rng: np.random.Generator | None = None) -> None:
@@ -81,14 +77,13 @@ class Table:
         self.game_key, self.referee = rollout.referee(plan)
         self.game, self.slow = played_game(self.referee.game), may_block(self.referee.game)
         self.agents = rollout.invited(plan, self.referee.game.seats)
-        self.talks: dict[str, tuple[Message, ...]] = {}
-        """What each seat has read and said; none of it yet where it is not named."""
-        self.transcripts: dict[str, Transcript] = {}
+        self.talks: dict[str, Talk] = {}
+        """What each seat has read and said, up to what it read last; a seat that has read nothing yet is not named."""
+        self.talk: Talk | None = None
+        """Of the seat to act; None until it has read what there is to read."""
         self.drafts: list[Draft] = []
         self.partial = plan.partial
         """The reply of the seat to act as far as it goes."""
-        self.prompt: tuple[int, ...] | None = None
-        """The context of the reply to come; None until the seat has read what there is to read."""
         self.anchor: str | None = None
         self.ground_truth: str | None = None
         self.limit: int | None = None
@@ -129,18 +124,18 @@ class Table:
 
     def _again(self, index: int, turn: Turn, made: Replayed) -> None:
         """Write a turn down that was made again; or end the episode where its context is full or another one."""
-        if not self._hear(turn.seat, made.text):
+        talk = self._hear(turn.seat, made.text)
+        if talk is None:
             self.referee.status, self.over = "truncated", True
-        elif turn.prompt_ids and self.prompt and turn.prompt_ids != self.prompt:
-            was, now = f"a context of {len(turn.prompt_ids)} tokens", f"another one of {len(self.prompt)}"
+        elif turn.prompt_ids and talk.prompt and turn.prompt_ids != talk.prompt:
+            was, now = f"a context of {len(turn.prompt_ids)} tokens", f"another one of {len(talk.prompt)}"
             self.fail(did_not_follow(index, f"{turn.seat} had {was}", f"it has {now}"))
         else:
             ids, context = turn.completion_ids, getattr(self.agent, "context", None)
             if context is not None and not ids:
                 ids = context.encode_reply(turn.text)
-            self.request = Request(seat=turn.seat, messages=self.talks[turn.seat], seed=0, prompt_ids=turn.prompt_ids)
             self.reply, self.legal = Reply(text=turn.text, completion_ids=ids), made.legal
-            self._write_down(made.outcome, turn)
+            self._write_down(turn.seat, made.outcome, turn)
 
     def _submit(self) -> Outcome:
         """In a thread: play the reply, and read what the next seat is asked."""
@@ -173,7 +168,7 @@ class Table:
         self.busy, outcome = None, busy.result()
         self.over = self.referee.seat is None
         if outcome is not None:
-            self._write_down(outcome)
+            self._write_down(outcome.seat, outcome)
         elif self.plan.prefix:
             self._catch_up()
         return True
@@ -204,14 +199,14 @@ class Table:
 
     def unfinished_turn(self) -> Turn:
         """The reply that stopped at a limit, as a turn from which no action is read. Raises ValueError without one."""
-        seat, reply, prompt = self.referee.seat, self.partial, self.prompt
-        if seat is None or reply is None or prompt is None:
+        seat, reply, talk = self.referee.seat, self.partial, self.talk
+        if seat is None or reply is None or talk is None:
             raise ValueError(f"no reply of {self.plan.id!r} has stopped at a limit")
         return Turn(
             seat=seat,
-            observation=self.talks[seat][-1:] if self.rollout.record_messages else (),
+            observation=talk.messages[-1:] if self.rollout.record_messages else (),
             text=self.agent.context.decode(reply.completion_ids),  # type: ignore[attr-defined]
-            prompt_ids=prompt,
+            prompt_ids=talk.prompt or (),
             completion_ids=reply.completion_ids,
             logprobs=reply.logprobs,
             topk_entropy=reply.topk_entropy,
@@ -225,18 +220,18 @@ class Table:
 
         False where the episode ends here: its context is full, or it failed.
         """
+        if self.talk is not None:
+            return True
         referee = self.referee
         seat = referee.seat
         assert seat is not None  # `over` is set as soon as the referee has nobody to act
-        if self.prompt is not None:
-            return True
         text = self.text if self.slow else referee.observe()
         if self.rollout.records_anchor and not self.slow:
             self._recognise()
         if referee.failure is not None:
             self.over = True
             return False
-        if not self._hear(seat, text):
+        if self._hear(seat, text) is None:
             referee.status, self.over = "truncated", True
             return False
         self.legal = referee.game.legal()
@@ -252,15 +247,15 @@ class Table:
 
         seed: derived from `chance`. held_to_legal: the request is to say which actions are legal.
         """
-        plan, seat, allowed = self.plan, self.referee.seat, None
-        assert seat is not None  # it has just heard
+        plan, seat, talk, allowed = self.plan, self.referee.seat, self.talk, None
+        assert seat is not None and talk is not None  # it has just heard
         if held_to_legal and self.legal is not None:
             allowed = tuple([write_action(action, self.legal) for action in self.legal])
         self.request = make_request(
             seat=seat,
-            messages=self.talks[seat],
+            messages=talk.messages,
             seed=seed,
-            prompt_ids=self.prompt or (),
+            prompt_ids=talk.prompt or (),
             game=self.game,
             session=f"{plan.id}:{seat}",
             allowed=allowed,
@@ -268,20 +263,22 @@ class Table:
         if self.partial is not None or self.limit is not None:
             self.request = self._in_parts(self.request, self.agent)
 
-    def _hear(self, seat: str, text: str) -> bool:
-        """Put an observation into the seat's conversation; False where its context is full."""
+    def _hear(self, seat: str, text: str) -> Talk | None:
+        """Put an observation into the seat's conversation; None where its context is full."""
         self.agent = agent = self.agents[seat]
-        self.talks[seat] = (*self.talks.get(seat, ()), message("user", text))
-        context = getattr(agent, "context", None)
-        if context is None:
-            self.prompt = ()
-            return True
-        transcript = self.transcripts.get(seat)
-        if transcript is None:
-            transcript = self.transcripts[seat] = Transcript(context)
-        transcript.observe(text)
-        self.prompt = transcript.prompt(agent.sampling.max_tokens)  # type: ignore[attr-defined]
-        return self.prompt is not None
+        talk = self.talks.get(seat)
+        if talk is None:
+            talk = self.rollout.opening(text, agent)
+        else:
+            draft = self._latest(seat)
+            talk = talk.after(draft.reply, draft.shown, text, agent)
+        self.talks[seat] = talk
+        self.talk = talk = None if talk.prompt is None else talk
+        return talk
+
+    def _latest(self, seat: str) -> Draft:
+        """The latest turn of a seat that has taken one."""
+        return next(draft for draft in reversed(self.drafts) if draft.seat == seat)
 
     def _in_parts(self, request: Request, agent: Any) -> Request:
         """The request to go on with a begun reply, and to stop at a limit where it is below the agent's own."""
@@ -303,7 +300,6 @@ class Table:
         if request.begun:
             assert self.partial is not None  # it is what was begun
             reply = join(self.partial, reply, self.agent)
-            self.request = replace(request, prompt_ids=self.prompt or (), begun=())
         if request.max_tokens is not None and not reply.finished:
             self.partial = reply
             return
@@ -311,7 +307,7 @@ class Table:
         if self.slow:
             self.busy = self.rollout.in_thread(self._submit)
         else:
-            self._write_down(self.referee.submit(reply.text, cut=not reply.finished))
+            self._write_down(request.seat, self.referee.submit(reply.text, cut=not reply.finished))
             self.over = self.referee.seat is None
 
     def copy(self, plan: Plan, referee: Referee) -> Table:
@@ -319,13 +315,8 @@ class Table:
         twin = copy.copy(self)
         twin.plan, twin.referee, twin.game, twin.game_key = plan, referee, played_game(referee.game), None
         twin.agents, twin.talks = self.rollout.invited(plan, referee.game.seats), self.talks.copy()
-        twin.transcripts = {
-            seat: transcript.copy()
-            for seat, transcript in self.transcripts.items()
-            if getattr(twin.agents[seat], "context", None) is not None
-        }
         twin.drafts = [draft.copy() for draft in self.drafts]
-        if self.prompt is not None:  # the seat to act has read already, and is in the middle of its reply
+        if self.talk is not None:  # the seat to act has read already, and is in the middle of its reply
             twin.agent = twin.agents[referee.seat or ""]
         return twin
 
@@ -334,25 +325,20 @@ class Table:
         self.referee.fail(error, error.kind if isinstance(error, AgentFailure) else "env_error")
         self.asked, self.over = False, True
 
-    def _write_down(self, outcome: Outcome, known: Turn | None = None) -> None:
-        """Book the reply to the latest request. known: the turn that it makes again."""
-        request, reply = self.request, self.reply
-        self.talks[request.seat] = (*self.talks[request.seat], message("assistant", reply.text))
-        transcript = self.transcripts.get(request.seat)
-        if transcript is not None:
-            action = outcome.action
-            transcript.reply(reply.completion_ids, reply.text if action is None else write_action(action, self.legal))
-        self.drafts.append(Draft(request, reply, outcome, self.anchor if known is None else known.anchor, known))
-        self.prompt = None
+    def _write_down(self, seat: str, outcome: Outcome, known: Turn | None = None) -> None:
+        """Book the reply of a seat. known: the turn that it makes again."""
+        anchor = self.anchor if known is None else known.anchor
+        self.drafts.append(Draft(seat, self.talks[seat], self.reply, outcome, self.legal, anchor, known))
+        self.talk = None
         self.rollout.answered += known is None and outcome.status == "ok" and self.referee.seat is not None
-        for seat, reward in outcome.rewards.items():
+        for name, reward in outcome.rewards.items():
             if reward:
-                self._credit(seat, reward)
+                self._credit(name, reward)
 
     def _credit(self, seat: str, reward: float) -> None:
         """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""
         for draft in reversed(self.drafts):
-            if draft.request.seat == seat:
+            if draft.seat == seat:
                 draft.reward += reward
                 return
 
@@ -360,7 +346,7 @@ class Table:
         """The record of the episode, as far as it has been played."""
         plan, referee = self.plan, self.referee
         metadata: dict[str, Any] = {}
-        dropped = {seat: transcript.dropped for seat, transcript in self.transcripts.items() if transcript.dropped}
+        dropped = {seat: talk.dropped for seat, talk in self.talks.items() if talk.dropped}
         if dropped:
             metadata["dropped_turns"] = dropped
         if referee.failure is not None:
