@@ -14,8 +14,8 @@ from turnwise.agents.engine import AgentFailure
 from turnwise.agents.owed import Owed
 from turnwise.agents.plan import Plan, in_text, plans
 from turnwise.agents.sampling import derive_seeds
-from turnwise.agents.talk import Talk, opening
 from turnwise.agents.table import Agent, Table
+from turnwise.agents.talk import Talk, opening
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
