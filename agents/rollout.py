@@ -17,13 +17,17 @@ from turnwise.agents.sampling import derive_seeds
 from turnwise.agents.table import Agent, Table
 from turnwise.agents.talk import Talk, opening
 from turnwise.envs.core import EnvFailure, TextGame, Unsupported
+from turnwise.envs.history import played_game
 from turnwise.envs.referee import Outcome, Referee
 from turnwise.envs.registry import make_game
 from turnwise.envs.seeding import generators
+from turnwise.envs.workers import may_block
 from turnwise.records import Episode, Reply
 
 __all__ = ["Agent", "Plan", "Rollout", "Table", "plans"]
 
+Held = tuple[Referee, TextGame, bool]
+"""A referee, the game behind whatever tells its history, and whether a call of the game waits for a worker."""
 RECORDED = ("anchor", "ground_truth")
 _MOST_THREADS = 32
 _WAIT_S = 1.0
@@ -80,7 +84,7 @@ class Rollout:
         """Valid replies so far that a game went on after: in a game of tools, calls of them. Copies do not count."""
         self.retried = 0
         """Episodes so far that were begun again."""
-        self._idle: dict[str, list[Referee]] = {}
+        self._idle: dict[str, list[Held]] = {}
         self._latest: tuple[str, Mapping[str, object], str] = ("", {}, "")
         """Game and arguments that were asked for last, and their key: most plans in a row are for one game."""
         self._guests: tuple[Mapping[str, str], dict[str, Agent]] | None = None
@@ -219,7 +223,7 @@ class Rollout:
         if table.game_key is None:
             table.referee.game.close()
         else:
-            self._idle[table.game_key].append(table.referee)
+            self._idle[table.game_key].append((table.referee, table.game, table.slow))
 
     def _clone(self, referee: Referee) -> Referee | None:
         """A copy, or None where the game cannot be copied: it can still be played again."""
@@ -301,7 +305,7 @@ class Rollout:
             tables.append(table)
         return tables
 
-    def referee(self, plan: Plan) -> tuple[str, Referee]:
+    def hold(self, plan: Plan) -> tuple[str, Held]:
         """A game that nobody plays now, and the key to give it back under."""
         env_id, kwargs, key = self._latest
         if plan.env_id != env_id or plan.env_kwargs != kwargs:
@@ -311,7 +315,8 @@ class Rollout:
         if idle:
             return key, idle.pop()
         game: TextGame = make_game(plan.env_id, **plan.env_kwargs)
-        return key, Referee(game, invalid=self.invalid, max_turns=self.max_turns)
+        referee = Referee(game, invalid=self.invalid, max_turns=self.max_turns)
+        return key, (referee, played_game(game), may_block(game))
 
     def invited(self, plan: Plan, needed: tuple[str, ...]) -> dict[str, Agent]:
         """Who sits where. Raises ValueError where the plan does not fit the game's seats or the agents."""

@@ -18,7 +18,6 @@ from turnwise.envs.core import EnvFailure
 from turnwise.envs.history import played_game
 from turnwise.envs.parsing import write_action
 from turnwise.envs.referee import Outcome, Referee
-from turnwise.envs.workers import may_block
 from turnwise.records import Episode, Reply, Request, Turn, make_episode, make_request
 
 if TYPE_CHECKING:
@@ -74,8 +73,7 @@ class Table:
         self.index, self.plan, self.rollout = index, plan, rollout
         self.game_key: str | None
         """What the game is given back under; None for a copy, which nobody needs any more."""
-        self.game_key, self.referee = rollout.referee(plan)
-        self.game, self.slow = played_game(self.referee.game), may_block(self.referee.game)
+        self.game_key, (self.referee, self.game, self.slow) = rollout.hold(plan)
         self.agents = rollout.invited(plan, self.referee.game.seats)
         self.talks: dict[str, Talk] = {}
         """What each seat has read and said, up to what it read last; a seat that has read nothing yet is not named."""

@@ -156,6 +156,8 @@ class LocalPlayer:
 
 def share_of(plans: Sequence[Plan], rank: int, size: int) -> list[Plan]:
     """A rank's share of the plans: neighbouring whole groups."""
+    if size == 1:
+        return [*plans]
     groups = by_group(plans)
     mine = groups[rank * len(groups) // size : (rank + 1) * len(groups) // size]
     return [plan for group in mine for plan in group]

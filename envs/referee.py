@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,10 @@ class Outcome(NamedTuple):
     """Never together with `terminated`."""
     info: Mapping[str, Any]
     """The game's own info; after an invalid reply `reason`, and `played` where another action was played instead."""
+
+
+_outcome = partial(tuple.__new__, Outcome)
+"""What `Outcome._make` does, for much less than the call of the class: there is one for every turn."""
 
 
 class Referee:
@@ -164,15 +169,16 @@ class Referee:
     def _settle(self, seat: str, action: str | None, status: str, step: Step, info: Mapping[str, Any]) -> Outcome:
         """Book a step and find out whether the episode goes on."""
         rewards, terminated, truncated, _ = step
-        for name, reward in rewards.items():
-            self.returns[name] += reward
+        if rewards:
+            for name, reward in rewards.items():
+                self.returns[name] += reward
         if not (terminated or truncated) and self.max_turns is not None and self.turns >= self.max_turns:
             truncated = True
             self._notices |= dict.fromkeys(self.game.seats, f"The game was stopped after {self.turns} turns.")
         if truncated:
             self.status = "truncated"
         self.seat = None if terminated or truncated else self.game.seat
-        return Outcome(seat, action, status, rewards, terminated, truncated, info)
+        return _outcome((seat, action, status, rewards, terminated, truncated, info))
 
     def _invalid(self, seat: str, action: str | None, status: str, reason: str) -> Outcome:
         """Carry the policy out for a reply that is no legal action."""

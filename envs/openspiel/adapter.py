@@ -16,6 +16,7 @@ from turnwise.envs.openspiel.positions import Edge, Position
 from turnwise.envs.openspiel.states import advance, copy_state, initial_state, replay
 from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, moves_at_once, no_secrets
 
+_GOES_ON = Step({})
 PROMPTS = ("full", "compact")
 LONGEST_ECHO = 80
 """Characters of a refused action that the reason repeats."""
@@ -128,7 +129,7 @@ class OpenSpielGame(TextGame):
             self.resolve_chance()
             after = self._here()
         if not after.terminal and not self.dense_rewards:
-            return Step({})
+            return _GOES_ON
         gains = zip(self.seats, self._paid, after.returns, strict=True)
         self._paid = after.returns
         return Step({seat: total - paid for seat, paid, total in gains}, after.terminal)
