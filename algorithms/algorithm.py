@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnwise.agents.plan import Plan
-from turnwise.algorithms.batch import DEMONSTRATION
 from turnwise.algorithms.credit.episodes import Advantage, TurnCredit, is_trained
 from turnwise.algorithms.explore.ground import Ground
 from turnwise.algorithms.recipes import AlgorithmSettings, Part
 from turnwise.algorithms.replay import replay
+from turnwise.algorithms.samples import DEMONSTRATION
 from turnwise.records import Episode
 
 RENEWED = frozenset({"train_logprobs", "token_entropy"})

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from turnwise.agents.context import ChatContext
 from turnwise.algorithms.answers import Question, answer_logprobs, spelled
-from turnwise.algorithms.batch import Batch, Sample, in_batch_order, pack_samples, samples_of
-from turnwise.algorithms.credit.episodes import is_finished, is_trained
+from turnwise.algorithms.batch import Batch, packed
+from turnwise.algorithms.credit.episodes import TurnCredit, is_finished, is_trained
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.policy import score
+from turnwise.algorithms.samples import gather
 from turnwise.records import Episode
 
 SCORED = frozenset({"train_logprobs", "token_entropy", "squared_probs", "reference_logprobs"})
@@ -79,26 +80,28 @@ def _examine(
     changes: Changes,
     ends: dict[int, dict[str, float]],
 ) -> None:
-    samples: list[Sample] = []
-    owner: dict[int, int] = {}
-    for index, episode in enumerate(episodes):
-        if is_finished(episode):
-            row = [0.0 if is_trained(episode, turn, name) else None for turn in episode.turns]
-            for sample in samples_of(_without_notes(episode), row):
-                samples.append(sample)
-                owner[id(sample)] = index
-    if not samples:
+    finished = [index for index, episode in enumerate(episodes) if is_finished(episode)]
+    shown = [_without_notes(episodes[index]) for index in finished]
+    credit: TurnCredit = [[0.0 if is_trained(e, turn, name) else None for turn in e.turns] for e in shown]
+    samples = gather(shown, credit)
+    if not samples.turns:
         return
-    batch = pack_samples(samples, pad_id=context.tokenizer.pad_token_id)
+    batch = packed(samples, pad_id=context.tokenizer.pad_token_id)
     columns, end_values = examine(learner, batch, wanted)
-    ordered = [sample for members in in_batch_order(samples)[1] for sample in members]
-    rows = {field: column[batch.token_index].tolist() for field, column in columns.items()}
-    for number, sample in enumerate(ordered):
-        index = owner[id(sample)]
-        _write_down({field: table[number] for field, table in rows.items()}, sample, index, changes)
-        if end_values is not None and episodes[index].status == "truncated":
-            seat = episodes[index].turns[sample.places[-1]].seat
-            ends.setdefault(index, {})[seat] = end_values[number]
+    where = [
+        (index, p) for index, row in zip(finished, credit, strict=True) for p, v in enumerate(row) if v is not None
+    ]
+    order = samples.in_batch_order()
+    tokens = batch.token_index[batch.mask]
+    flat = {field: column[tokens].tolist() for field, column in columns.items()}
+    sizes = [(where[number], len(samples.turns[number].completion_ids)) for number in order.turns.tolist()]
+    _write_down(flat, sizes, changes)
+    if end_values is not None:
+        latest = dict(zip(samples.sample, where, strict=True))
+        for number, value in sorted(zip(order.samples.tolist(), end_values, strict=True)):
+            index, place = latest[number]
+            if episodes[index].status == "truncated":
+                ends.setdefault(index, {})[episodes[index].turns[place].seat] = value
 
 
 def _without_notes(episode: Episode) -> Episode:
@@ -110,15 +113,17 @@ def _without_notes(episode: Episode) -> Episode:
     return replace(episode, turns=tuple(replace(turn, **fresh) for turn in episode.turns))
 
 
-def _write_down(columns: Mapping[str, list[float]], sample: Sample, index: int, changes: Changes) -> None:
+def _write_down(
+    columns: Mapping[str, list[float]], turns: Sequence[tuple[tuple[int, int], int]], changes: Changes
+) -> None:
+    """Add what the columns say of the tokens of these turns, one after the other. turns: where, and of how many."""
     start = 0
-    for place, (begin, end) in zip(sample.places, sample.spans, strict=True):
-        count = end - begin
-        fields: dict[str, Any] = {field: tuple(column[start : start + count]) for field, column in columns.items()}
+    for where, size in turns:
+        fields: dict[str, Any] = {field: tuple(column[start : start + size]) for field, column in columns.items()}
         if "token_values" in fields:
             fields["value"] = fields["token_values"][0]
-        changes.setdefault((index, place), {}).update(fields)
-        start += count
+        changes.setdefault(where, {}).update(fields)
+        start += size
 
 
 @torch.no_grad()

@@ -1,9 +1,4 @@
-"""Turns to tensors. Rows with the same tokens are forwarded once, and every turn looks its log-probs up there.
-
-A row is one stretch of tokens in which the policy spoke once or more. A turn whose prompt is an earlier row plus
-nothing but text that was appended goes on in that row, so an append-only conversation is one row however many turns it
-has; any other turn starts a row of its own.
-"""
+"""Turns to tensors. Rows with the same tokens are forwarded once, and every turn looks its log-probs up there."""
 
 from __future__ import annotations
 
@@ -11,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,17 +14,12 @@ import torch
 from torch import Tensor
 
 from turnwise.algorithms.credit.episodes import Advantage, TurnCredit
+from turnwise.algorithms.samples import Ints, Row, Sample, Samples, gather, together
 from turnwise.algorithms.tree import RowTree
-from turnwise.records import Episode, Turn
+from turnwise.records import Episode
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Tokens to forward, and where in them the policy spoke."""
-
-    ids: tuple[int, ...]
-    spans: tuple[tuple[int, int], ...]
-    """[start, end) of each completion."""
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,79 +71,6 @@ DEMONSTRATION = "demonstration"
 """Key of an episode's metadata: its learner's turns are an example to imitate."""
 
 
-class Sample:
-    """One row in the making, with what is known of every trained token."""
-
-    __slots__ = ("columns", "demonstrated", "ids", "places", "returned", "spans")
-
-    def __init__(self, returned: float = 0.0, demonstrated: bool = False) -> None:
-        """`returned`: what the seat got in the episode."""
-        self.ids: tuple[int, ...] = ()
-        self.spans: tuple[tuple[int, int], ...] = ()
-        self.columns: dict[str, list[float]] = {"advantages": [], "sampled_logprobs": []}
-        self.returned, self.demonstrated = returned, demonstrated
-        self.places: list[int] = []
-        """Index of each turn in its episode."""
-
-    def add(
-        self, prompt: tuple[int, ...], completion: tuple[int, ...], logprobs: Sequence[float], advantage: Advantage
-    ) -> None:
-        """Append a turn. `prompt` is the row so far and what was appended to it; raises ValueError if it is empty."""
-        if not prompt:
-            raise ValueError("a trained turn needs the prompt_ids that its first token was sampled from: got none")
-        start, count, columns = len(prompt), len(completion), self.columns
-        self.ids = prompt + completion
-        self.spans += ((start, start + count),)
-        if not isinstance(advantage, tuple):
-            columns["advantages"] += (advantage or 0.0,) * count
-        elif len(advantage) == count:
-            columns["advantages"] += advantage
-        else:
-            raise ValueError(f"a turn of {count} tokens has one advantage or {count}: got {len(advantage)}")
-        columns["sampled_logprobs"] += logprobs
-
-    def note(self, turn: Turn, target: Advantage) -> None:
-        """Append what else is known of the turn that was just added. A single target is its first token's."""
-        if turn.train_logprobs is not None or turn.token_entropy is not None or turn.token_values is not None:
-            for name, of_turn in _OF_TURN.items():
-                column = getattr(turn, of_turn)
-                if column is not None:
-                    self.columns.setdefault(name, []).extend([math.nan if entry is None else entry for entry in column])
-        if target is not None:
-            single = not isinstance(target, tuple)
-            padding = (math.nan,) * (len(turn.completion_ids) - 1)
-            found = (target, *padding) if single else target
-            so_far = len(self.columns["advantages"]) - len(turn.completion_ids)
-            column = self.columns.setdefault("targets", [])
-            column += [math.nan] * (so_far - len(column))
-            column += found  # type: ignore[arg-type]  # a tuple of floats either way
-
-    def continued_by(self, prompt: tuple[int, ...]) -> bool:
-        """Whether a prompt is this row with text appended."""
-        size = len(self.ids)
-        return len(prompt) > size and prompt[:size] == self.ids
-
-
-def samples_of(
-    episode: Episode, advantages: Sequence[Advantage], targets: Sequence[Advantage] | None = None
-) -> list[Sample]:
-    """The rows of one episode. A turn whose advantage is None is not trained."""
-    latest: dict[str, Sample] = {}
-    samples: list[Sample] = []
-    demonstrated = bool(episode.metadata.get(DEMONSTRATION))
-    for index, (turn, advantage) in enumerate(zip(episode.turns, advantages, strict=True)):
-        if advantage is None or not turn.completion_ids:
-            continue
-        sample = latest.get(turn.seat)
-        if sample is None or not sample.continued_by(turn.prompt_ids):
-            latest[turn.seat] = sample = Sample(episode.returns[turn.seat], demonstrated)
-            samples.append(sample)
-        sample.add(turn.prompt_ids, turn.completion_ids, turn.logprobs, advantage)
-        sample.note(turn, None if targets is None else targets[index])
-        sample.places.append(index)
-    return samples
-
-
 def pack(
     episodes: Sequence[Episode], advantages: TurnCredit, *, pad_id: int, targets: TurnCredit | None = None
 ) -> Batch | None:
@@ -160,95 +78,116 @@ def pack(
 
     Targets that ask nothing of any token are still there: a critic has nothing to learn in this batch alone.
     """
-    samples = [
-        sample
-        for index, episode in enumerate(episodes)
-        for sample in samples_of(episode, advantages[index], None if targets is None else targets[index])
-    ]
-    if not samples:
+    samples = gather(episodes, advantages, targets)
+    if not samples.turns:
         return None
-    batch = pack_samples(samples, pad_id=pad_id)
+    batch = packed(samples, pad_id=pad_id)
     if targets is None or batch.targets is not None:
         return batch
     return replace(batch, targets=torch.full_like(batch.advantages, math.nan))
 
 
-def in_batch_order(samples: Sequence[Sample]) -> tuple[list[Row], list[list[Sample]]]:
-    """The distinct rows of a batch in lexicographic order, and the samples that look into each."""
-    by_row: dict[tuple[tuple[int, ...], tuple[tuple[int, int], ...]], list[Sample]] = {}
-    for sample in samples:
-        by_row.setdefault((sample.ids, sample.spans), []).append(sample)
-    keys = sorted(by_row)
-    return [Row(*key) for key in keys], [by_row[key] for key in keys]
-
-
 def pack_samples(samples: Sequence[Sample], *, pad_id: int) -> Batch:
     """The batch of at least one sample."""
-    rows, by_row = in_batch_order(samples)
-    ids, lengths, token_row, token_position, first = _lay_out(rows, pad_id)
-    ordered = [sample for members in by_row for sample in members]
-    counts = torch.from_numpy(np.array([len(sample.columns["advantages"]) for sample in ordered]))
-    sample_row = torch.from_numpy(np.repeat(np.arange(len(rows)), [len(members) for members in by_row]))
-    columns = torch.arange(int(counts.max()))
+    return packed(together(samples), pad_id=pad_id)
+
+
+def packed(samples: Samples, *, pad_id: int) -> Batch:
+    """The batch of at least one sample."""
+    order = samples.in_batch_order()
+    ids, lengths, token_row, token_position, trained = _laid_out(order.rows, pad_id)
+    first, counts = (np.cumsum(trained) - trained)[order.sample_row], trained[order.sample_row]
+    columns = np.arange(counts.max())
     mask = columns < counts[:, None]
+    known: dict[str, Any] = {
+        name: _table(mask, *column) for name, column in _known(samples, order.turns.tolist()).items()
+    }
     return Batch(
-        ids=ids,
-        lengths=lengths,
-        token_row=token_row,
-        token_position=token_position,
-        sample_row=sample_row,
-        token_index=(torch.tensor(first)[sample_row][:, None] + columns) * mask,
-        mask=mask,
-        returns=torch.tensor([sample.returned for sample in ordered], dtype=torch.float32),
-        demonstrated=torch.tensor([sample.demonstrated for sample in ordered]),
-        **_padded(ordered, len(columns)),
+        ids=torch.from_numpy(ids),
+        lengths=torch.from_numpy(lengths),
+        token_row=torch.from_numpy(token_row),
+        token_position=torch.from_numpy(token_position),
+        sample_row=torch.from_numpy(order.sample_row),
+        token_index=torch.from_numpy((first[:, None] + columns) * mask),
+        mask=torch.from_numpy(mask),
+        returns=torch.from_numpy(np.array(samples.returned, dtype=np.float32)[order.samples]),
+        demonstrated=torch.from_numpy(np.array(samples.demonstrated)[order.samples]),
+        **known,
     )
 
 
-def _padded(samples: Sequence[Sample], width: int) -> dict[str, Any]:
-    """[N, width] of every column that is known of each sample; targets, of any: NaN elsewhere.
-
-    Nobody asks a critic about demonstrations: their values may be missing, and are 0.
-    """
-    found: dict[str, Any] = {}
-    whole = [len(sample.columns["advantages"]) for sample in samples]
-    noted = set[str]().union(*[sample.columns for sample in samples])
-    for name in [name for name in PER_TOKEN if name in noted]:
-        rows = [sample.columns.get(name, []) for sample in samples]
-        known = [*map(len, rows)] == whole or (name == "values" and _known_of_own(rows, samples, whole))
-        if known or name == "targets":
-            found[name] = _table(rows, width, 0.0 if known else math.nan, np.float32)
-    return found
+def _laid_out(rows: Sequence[Row], pad_id: int) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """Padded ids, lengths, (row, position) of every trained token, and how many each row has."""
+    lengths = np.array([len(row.ids) for row in rows])
+    ids = np.full((len(rows), lengths.max()), pad_id)
+    ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.fromiter(chain.from_iterable([row.ids for row in rows]), int)
+    starts, ends = np.array([span for row in rows for span in row.spans]).T
+    span_row = np.repeat(np.arange(len(rows)), [len(row.spans) for row in rows])
+    counts = ends - starts
+    number = np.arange(counts.sum())
+    token_row = np.repeat(span_row, counts)
+    token_position = number + np.repeat(starts - np.cumsum(counts) + counts, counts)
+    return ids, lengths, token_row, token_position, np.bincount(token_row)
 
 
-def _known_of_own(rows: Sequence[Sequence[float]], samples: Sequence[Sample], whole: Sequence[int]) -> bool:
-    """Whether every sample but demonstrations has an entry for each of its tokens."""
-    triples = zip(rows, samples, whole, strict=True)
-    return all(sample.demonstrated or len(row) == count for row, sample, count in triples)
-
-
-def _table(rows: Sequence[Sequence[float]], width: int, padding: float, dtype: type[np.generic]) -> Tensor:
-    """[rows, width] of `dtype`: the entries of each row, and behind them padding."""
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    table = np.full((len(rows), width), padding, dtype=dtype)
-    table[np.arange(width) < lengths[:, None]] = np.array(list(chain.from_iterable(rows)), dtype=dtype)
+def _table(mask: Flags, entries: Floats, padding: float = 0.0) -> Tensor:
+    """[N, T] float32: one entry after the other where the mask says so, padding elsewhere."""
+    table = np.full(mask.shape, padding, dtype=np.float32)
+    table[mask] = entries
     return torch.from_numpy(table)
 
 
-def _lay_out(rows: Sequence[Row], pad_id: int) -> tuple[Tensor, Tensor, Tensor, Tensor, list[int]]:
-    """Padded ids, lengths, (row, position) of every trained token, and the number of each row's first one."""
-    width = max(len(row.ids) for row in rows)
-    ids = _table([row.ids for row in rows], width, pad_id, np.int64)
-    lengths = torch.tensor([len(row.ids) for row in rows])
-    token_row: list[int] = []
-    token_position: list[int] = []
-    first: list[int] = []
-    for index, row in enumerate(rows):
-        first.append(len(token_row))
-        for start, end in row.spans:
-            token_row += [index] * (end - start)
-            token_position += range(start, end)
-    return ids, lengths, torch.tensor(token_row), torch.tensor(token_position), first
+def _known(samples: Samples, order: Sequence[int]) -> dict[str, Any]:
+    """Every column that is known of each turn: its entries, token by token of the turns in this order, and its padding.
+
+    Targets are known where there are any: NaN elsewhere. Nobody asks a critic about demonstrations: their values may be
+    missing, and are 0.
+    """
+    turns = [samples.turns[place] for place in order]
+    sizes = [len(turn.completion_ids) for turn in turns]
+    credit = [samples.credit[place] for place in order]
+    found: dict[str, Any] = {
+        "advantages": (_spread(credit, sizes),),
+        "sampled_logprobs": (_flat([turn.logprobs for turn in turns]),),
+    }
+    for name, of_turn in _OF_TURN.items():
+        column = list(map(attrgetter(of_turn), turns))
+        missing = column.count(None)
+        if name == "values" and 0 < missing < len(column):
+            shown = [samples.demonstrated[samples.sample[place]] for place in order]
+            column = [
+                (0.0,) * size if entries is None and other else entries
+                for entries, other, size in zip(column, shown, sizes, strict=True)
+            ]
+            missing = column.count(None)
+        if not missing:
+            found[name] = (_flat(column),)
+    if samples.targets and samples.targets.count(None) < len(samples.targets):
+        asked = [_asked(samples.targets[place], size) for place, size in zip(order, sizes, strict=True)]
+        found["targets"] = (_flat(asked), math.nan)
+    return found
+
+
+def _flat(rows: Sequence[Sequence[float | None]]) -> Floats:
+    """[sum of lengths] float32; what is not known is NaN."""
+    return np.array(list(chain.from_iterable(rows)), dtype=np.float32)
+
+
+def _spread(credit: Sequence[Advantage], sizes: Sequence[int]) -> Floats:
+    """[sum of sizes] float32: a turn's one number for each of its tokens, or its own one per token."""
+    if tuple not in set(map(type, credit)):
+        return np.repeat(np.array(credit, dtype=np.float32) + np.float32(0.0), sizes)  # -0.0 + 0.0 is 0.0
+    each = []
+    for entry, size in zip(credit, sizes, strict=True):
+        each.append(entry if isinstance(entry, tuple) else (entry or 0.0,) * size)
+        if len(each[-1]) != size:
+            raise ValueError(f"a turn of {size} tokens has one advantage or {size}: got {len(each[-1])}")
+    return _flat(each)
+
+
+def _asked(target: Advantage, size: int) -> Sequence[float]:
+    """A single target is its first token's."""
+    return target if isinstance(target, tuple) else (math.nan if target is None else target, *(math.nan,) * (size - 1))
 
 
 def blocks(batch: Batch, tokens: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from turnwise.agents.context import ChatContext
 from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Agent, Rollout
 from turnwise.agents.scripted import scripted_agent
-from turnwise.algorithms.batch import DEMONSTRATION
+from turnwise.algorithms.samples import DEMONSTRATION
 from turnwise.algorithms.sft import in_tokens
 from turnwise.records import Episode
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from turnwise.algorithms.algorithm import Judged
-from turnwise.algorithms.batch import Batch, in_batch_order, pack_samples, samples_of, take_rows
+from turnwise.algorithms.batch import Batch, pack_samples, take_rows
 from turnwise.algorithms.files import write_atomically
 from turnwise.algorithms.learner import Learner
+from turnwise.algorithms.samples import samples_of, together
 from turnwise.algorithms.sharding import not_finite
 
 MOST_NAMED = 3
@@ -48,14 +49,15 @@ def _cause(broken: Sequence[str], guilty: Sequence[str]) -> str:
 
 def culprits(learner: Learner, batch: Batch, judged: Judged) -> list[int]:
     """Indices of the episodes that alone make the loss or its gradient infinite or NaN. No weight moves."""
-    samples, owners = [], {}
+    samples, owners = [], []
     for index, (episode, row) in enumerate(zip(judged.episodes, judged.advantages, strict=True)):
-        for sample in samples_of(episode, row, None if judged.targets is None else judged.targets[index]):
-            samples.append(sample)
-            owners[id(sample)] = index
-    found = set()
-    for place, members in enumerate(in_batch_order(samples)[1]):
+        found = samples_of(episode, row, None if judged.targets is None else judged.targets[index])
+        samples += found
+        owners += [index] * len(found)
+    order, guilty = together(samples).in_batch_order(), set[int]()
+    for place in range(len(order.rows)):
         if not learner.is_finite(take_rows(batch, place, place + 1)):
-            alone = [sample for sample in members if not learner.is_finite(pack_samples([sample], pad_id=0))]
-            found |= {owners[id(sample)] for sample in alone or members}
-    return sorted(found)
+            members = order.samples[order.sample_row == place].tolist()
+            alone = [number for number in members if not learner.is_finite(pack_samples([samples[number]], pad_id=0))]
+            guilty |= {owners[number] for number in alone or members}
+    return sorted(guilty)

@@ -9,9 +9,9 @@ from turnwise.agents.plan import Plan
 from turnwise.agents.sampling import derive_seed
 from turnwise.algorithms import curriculum
 from turnwise.algorithms.algorithm import Judged
-from turnwise.algorithms.batch import DEMONSTRATION
 from turnwise.algorithms.games import Arm, arm_of
 from turnwise.algorithms.league import LEARNER, OPPONENT, Pairing, plan_step
+from turnwise.algorithms.samples import DEMONSTRATION
 from turnwise.algorithms.settings import RunSettings
 from turnwise.algorithms.snapshots import League
 from turnwise.records import Episode

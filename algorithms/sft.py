@@ -14,11 +14,12 @@ from turnwise.agents.plan import Plan
 from turnwise.agents.rollout import Rollout
 from turnwise.agents.sampling import derive_seed
 from turnwise.agents.scripted import scripted_agent
-from turnwise.algorithms.batch import Batch, Sample, pack_samples, samples_of, to_device
+from turnwise.algorithms.batch import Batch, pack_samples, to_device
 from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.pieces import cut, in_order
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.recipes import SFT
+from turnwise.algorithms.samples import Sample, samples_of
 from turnwise.algorithms.schedule import scheduled
 from turnwise.envs.registry import make_game
 from turnwise.records import Episode, Turn

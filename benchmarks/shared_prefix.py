@@ -98,7 +98,8 @@ def new_batch(prompt: int, group: int, turns: int, turn_tokens: int) -> Any:
     """One group: its prompt, half of the turns on a trunk, then every row by itself; a third of a turn is sampled."""
     import numpy as np
 
-    from turnwise.algorithms.batch import Sample, pack_samples
+    from turnwise.algorithms.batch import pack_samples
+    from turnwise.algorithms.samples import Sample
 
     draw = np.random.default_rng(0)
 

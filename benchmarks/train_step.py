@@ -137,7 +137,7 @@ def _before(turns: int, records: Sequence[dict[str, Any]]) -> list[int]:
 
 def plain(run: Any, repeats: int) -> dict[str, float]:
     """What transformers take for the tokens of one step when no two rows share anything."""
-    from turnwise.algorithms.batch import samples_of
+    from turnwise.algorithms.samples import samples_of
 
     episodes = run.player.play(run.steps_done).episodes
     prompts = [turn.prompt_ids for episode in episodes for turn in episode.turns]

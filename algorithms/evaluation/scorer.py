@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from turnwise.algorithms.batch import Batch, Sample, pack_samples, to_device
+from turnwise.algorithms.batch import Batch, pack_samples, to_device
 from turnwise.algorithms.layouts import layout_of
 from turnwise.algorithms.pieces import cut, in_order
 from turnwise.algorithms.policy import score
+from turnwise.algorithms.samples import Sample
 
 Ids = tuple[int, ...]
 Scorer = Callable[[Sequence[tuple[Ids, Ids]]], list[float]]

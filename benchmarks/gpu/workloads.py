@@ -9,7 +9,8 @@ import kernel_figures
 import torch
 from device import Place
 
-from turnwise.algorithms.batch import Batch, Sample, pack_samples
+from turnwise.algorithms.batch import Batch, pack_samples
+from turnwise.algorithms.samples import Sample
 
 QWEN = {
     "0.6B": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16},

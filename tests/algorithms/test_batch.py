@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from turnwise.algorithms.batch import (
     Batch,
-    Sample,
     blocks,
     by_length,
     pack,
     pack_samples,
-    samples_of,
     take_rows,
     to_device,
 )
+from turnwise.algorithms.samples import Sample, samples_of
 from turnwise.records import Episode
 
 Spoken = Callable[..., Episode]

@@ -10,23 +10,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.algorithms.batch import _table
+from turnwise.algorithms.batch import _flat, _laid_out, _table
 from turnwise.algorithms.credit.episodes import Advantage, spread_over_turns
+from turnwise.algorithms.samples import Row
 from turnwise.records import Episode, Turn
 
 
 def test_rows_stand_on_the_left_and_padding_behind_them() -> None:
-    table = _table([(1, 2), (), (3,)], 3, 9, np.int64)
-    assert table.dtype == torch.int64
-    assert table.tolist() == [[1, 2, 9], [9, 9, 9], [3, 9, 9]]
+    rows = [Row((1, 2, 5), ((1, 2), (2, 3))), Row((3, 4), ((1, 2),))]
+    ids, lengths, token_row, token_position, trained = (part.tolist() for part in _laid_out(rows, 9))
+    assert (ids, lengths) == ([[1, 2, 5], [3, 4, 9]], [3, 2])
+    assert (token_row, token_position, trained) == ([0, 0, 1], [1, 2, 1], [2, 1])
 
 
 def test_numbers_are_rounded_as_torch_rounds_them_and_what_is_not_known_stays_so() -> None:
-    rows = [[0.1, -1e-30, math.nan], [1 / 3]]
-    table = _table(rows, 3, math.nan, np.float32)
-    wanted = torch.tensor([rows[0], [1 / 3, math.nan, math.nan]], dtype=torch.float32)
+    entries = _flat([[0.1, -1e-30], [None], [1 / 3]])
+    table = _table(np.array([[True, True, True], [True, False, False]]), entries, math.nan)
+    wanted = torch.tensor([[0.1, -1e-30, math.nan], [1 / 3, math.nan, math.nan]], dtype=torch.float32)
     assert torch.equal(table.nan_to_num(7.0), wanted.nan_to_num(7.0))
-    assert _table([[], []], 2, 0.0, np.float32).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert _table(np.zeros((2, 2), dtype=bool), _flat([[], []])).tolist() == [[0.0, 0.0], [0.0, 0.0]]
 
 
 def an_episode(turns: list[tuple[str, bool]]) -> Episode:

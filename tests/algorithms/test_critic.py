@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from turnwise.agents.clock import ModelClock
-from turnwise.algorithms.batch import DEMONSTRATION, Batch, pack
+from turnwise.algorithms.batch import Batch, pack
 from turnwise.algorithms.critic import ValueNet, value_loss
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.samples import DEMONSTRATION
 from turnwise.records import Episode
 
 Spoken = Callable[..., Episode]

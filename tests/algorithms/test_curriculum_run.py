@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from turnwise.algorithms.algorithm import Judged
-from turnwise.algorithms.batch import DEMONSTRATION
 from turnwise.algorithms.checkpoint import load_checkpoint
 from turnwise.algorithms.compose import compose, run_settings
 from turnwise.algorithms.curriculum import CurriculumSettings
@@ -22,6 +21,7 @@ from turnwise.algorithms.matchmaker import Matchmaker
 from turnwise.algorithms.needs import Unfit
 from turnwise.algorithms.recipes import AlgorithmSettings
 from turnwise.algorithms.reporting.runlog import read_metrics
+from turnwise.algorithms.samples import DEMONSTRATION
 from turnwise.algorithms.settings import EnvSettings, RunSettings
 from turnwise.algorithms.trainer import train
 from turnwise.envs.core import IllegalAction, Step, TextGame

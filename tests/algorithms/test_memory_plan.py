@@ -12,7 +12,7 @@ from turnwise.agents.clock import ModelClock
 from turnwise.agents.local import LocalEngine
 from turnwise.agents.precision import computing_in
 from turnwise.agents.sampling import Sampling
-from turnwise.algorithms.batch import Batch, Sample, pack_samples
+from turnwise.algorithms.batch import Batch, pack_samples
 from turnwise.algorithms.compose import compose, run_settings
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.memory_plan import (
@@ -29,6 +29,7 @@ from turnwise.algorithms.memory_plan import (
 from turnwise.algorithms.model_shape import ModelShape, shape_of, shape_of_config
 from turnwise.algorithms.objective import whole_batch
 from turnwise.algorithms.room import Room, room_of
+from turnwise.algorithms.samples import Sample
 from turnwise.algorithms.settings import ModelSettings, RunSettings
 
 QWEN_06B = ModelShape(

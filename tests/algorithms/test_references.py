@@ -10,9 +10,9 @@ from turnwise.agents.context import ChatContext, ContextSettings
 from turnwise.agents.plan import Plan
 from turnwise.agents.scripted import scripted_agent
 from turnwise.agents.tiny import build_tokenizer
-from turnwise.algorithms.batch import DEMONSTRATION, samples_of
 from turnwise.algorithms.demonstrations import Teacher
 from turnwise.algorithms.references import with_reference_calls, with_reference_returns
+from turnwise.algorithms.samples import DEMONSTRATION, samples_of
 from turnwise.records import Episode
 
 Episodes = Callable[..., Episode]

@@ -13,9 +13,10 @@ from turnwise.agents.local import LocalEngine
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.sampling import Sampling, derive_seed
 from turnwise.agents.tiny import TinyModel, build_model, build_tokenizer
-from turnwise.algorithms.batch import Sample, pack_samples
+from turnwise.algorithms.batch import pack_samples
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.recipes import SFT
+from turnwise.algorithms.samples import Sample
 from turnwise.algorithms.sft import samples, scripted_games, spoken_texts, warm_start
 from turnwise.records import Episode, Message, Turn
 
@@ -149,7 +150,7 @@ def test_samples_by_hand_in_both_layouts(trained: Trained) -> None:
         assert [len(row.spans) for row in found] == ([2, 1] if layout == "append_only" else [1, 1, 1])
         spoken = [tokenizer.decode(row.ids[start:end]) for row in found for start, end in row.spans]
         assert sorted(spoken) == sorted(f"{turn.text}<|im_end|>" for turn in game.turns)
-        assert all(row.columns["advantages"] == [1.0] * len(row.columns["sampled_logprobs"]) for row in found)
+        assert all(row.credit == [1.0] * len(row.spans) for row in found)
     read = tokenizer.decode(found[-1].ids)
     assert f"<|im_start|>assistant\n[{game.turns[0].action}]<|im_end|>" in read  # rendered anew: the action alone
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.lora import LoraSettings
-from turnwise.algorithms.batch import Batch, Sample, pack_samples
+from turnwise.algorithms.batch import Batch, pack_samples
 from turnwise.algorithms.forward import ATTENTION, distinct, hidden_states, place
 from turnwise.algorithms.guards import GUARDS
 from turnwise.algorithms.layouts import choose_layout, layout_of
@@ -27,6 +27,7 @@ from turnwise.algorithms.objective import whole_batch
 from turnwise.algorithms.pieces import as_tree, cut, in_order, share
 from turnwise.algorithms.policy import score
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.samples import Sample
 from turnwise.algorithms.tree import shared_lengths, tree_of
 
 Ids = tuple[int, ...]
@@ -177,10 +178,11 @@ def rows_of(turns: Turns, seed: int, *, per_turn: bool = False) -> list[Sample]:
             reply,
             (-3.0 * torch.rand(len(reply), generator=draw)).tolist(),
             tuple(torch.randn(len(reply), generator=draw).tolist()),
+            **{
+                name: tuple(torch.rand(len(reply), generator=draw).tolist())
+                for name in ("token_values", "target", "token_entropy")
+            },
         )
-        for name in ("values", "targets", "entropies"):
-            column = found[-1].columns.setdefault(name, [])
-            column += torch.rand(len(reply), generator=draw).tolist()
         so_far += reply
     return found
 

@@ -22,11 +22,12 @@ from turnwise.agents.precision import computing_in
 from turnwise.agents.tiny import TinyModel, build_model
 from turnwise.algorithms.annotate import examine
 from turnwise.algorithms.answers import Question, answer_logprobs
-from turnwise.algorithms.batch import Batch, Sample, pack_samples
+from turnwise.algorithms.batch import Batch, pack_samples
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.policy import within
 from turnwise.algorithms.recipes import Critic, Magnet, Objective, Optimisation
+from turnwise.algorithms.samples import Sample
 from turnwise.algorithms.sharding import not_finite
 from turnwise.algorithms.shards import save_shards
 from turnwise.algorithms.world import ALONE, World, world_of_torchrun
@@ -97,9 +98,12 @@ def new_batch(seed: int, rows: int = 11) -> Batch:
     for row in range(rows):
         sample, completion = Sample(1.0, demonstrated=row == 3), ids(1, 5)
         count = len(completion)
-        sample.add(ids(2, 9), completion, [-2.0] * count, float(torch.randn(1, generator=draw)))
-        for name in ("values", "targets", "entropies"):
-            sample.columns[name] = torch.rand(count, generator=draw).tolist()
+        prompt, advantage = ids(2, 9), float(torch.randn(1, generator=draw))
+        known = {
+            name: tuple(torch.rand(count, generator=draw).tolist())
+            for name in ("token_values", "target", "token_entropy")
+        }
+        sample.add(prompt, completion, [-2.0] * count, advantage, **known)
         samples.append(sample)
     return pack_samples(samples, pad_id=0)
 
