@@ -70,11 +70,10 @@ def token_weights(
 
 def weighted_sum(per_token: Tensor, weights: Tensor) -> Tensor:
     """Sum of per_token * weights as a scalar of `per_token`'s dtype; entries of weight 0 count 0 even if NaN."""
-    used = weights != 0
-    return (per_token.masked_fill(~used, 0.0) * weights.to(per_token.dtype)).sum()
+    return (torch.where(weights != 0, per_token, 0.0) * weights.to(per_token.dtype)).sum()
 
 
 def masked_fraction(flags: Tensor, mask: Tensor) -> Tensor:
     """Share of the trained tokens whose flag is set: sum(flags and mask) / (sum(mask) + 1e-8). Scalar float64."""
     inside = mask.bool()
-    return (flags.bool() & inside).sum(dtype=torch.float64) / (inside.sum(dtype=torch.float64) + SMALL)
+    return (flags.bool() & inside).sum().double() / (inside.sum().double() + SMALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ def build(record: type[Record], values: Any, path: str) -> Record:
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path} is a group of settings: got {values!r}")
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]  # records are dataclasses
-    hints = typing.get_type_hints(record)
+    hints = _hints(record)  # type: ignore[arg-type]  # mypy takes a dataclass for not hashable
     for key in values:
         if key not in fields:
             raise SettingsError(f"there is no setting {_join(path, key)}; {nearest(str(key), fields)}")
@@ -38,6 +39,12 @@ def build(record: type[Record], values: Any, path: str) -> Record:
         raise
     except ValueError as error:
         raise SettingsError(f"{path}: {error}" if path else str(error)) from None
+
+
+@functools.cache
+def _hints(record: type[Any]) -> dict[str, Any]:
+    """Of a record's fields: reading them takes as long as all the rest."""
+    return typing.get_type_hints(record)
 
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:

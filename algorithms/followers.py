@@ -35,11 +35,16 @@ def share_kept(updates: int, most: float) -> float:
     return min(most, updates / (updates + 1 + MEAN_POWER))
 
 
+def paired(follower: Any, model: Any) -> tuple[list[Tensor], list[Tensor]]:
+    """The weights of a copy that follow, and those of the model that move."""
+    pairs = zip(follower.parameters(), model.parameters(), strict=True)
+    moving = [(mine, goal) for mine, goal in pairs if goal.requires_grad]
+    return [mine for mine, _ in moving], [goal for _, goal in moving]
+
+
 @torch.no_grad()
-def pull(follower: Any, model: Any, distance: float) -> None:
-    """Move a copy of a model this share of the way to it. All ranks call it, where the model is spread over them."""
-    pairs = list(zip(follower.parameters(), model.parameters(), strict=True))
-    mine, theirs = zip(*[pair for pair in pairs if pair[1].requires_grad], strict=True)
+def pull(mine: list[Tensor], theirs: list[Tensor], distance: float) -> None:
+    """Move weights this share of the way to others. All ranks call it, where these are spread over them."""
     if hasattr(theirs[0], "full_tensor") and not hasattr(mine[0], "full_tensor"):
         for part, goal in zip(mine, theirs, strict=True):
             part.lerp_(whole(goal), distance)

@@ -21,7 +21,7 @@ from turnwise.algorithms.batch import Batch, to_device
 from turnwise.algorithms.checks import NotFinite
 from turnwise.algorithms.compiled import active_layers
 from turnwise.algorithms.critic import ValueNet, value_loss
-from turnwise.algorithms.followers import fill, frozen_copy, pull, share_kept
+from turnwise.algorithms.followers import fill, frozen_copy, paired, pull, share_kept
 from turnwise.algorithms.layouts import choose_layout
 from turnwise.algorithms.noise import LayerNoise
 from turnwise.algorithms.noise_settings import LayerNoiseSettings
@@ -132,6 +132,7 @@ class Learner:
             self._reported = self.replica if plain else frozen_copy(self._reported)
         for module in (self.mean, self.critic, self.model):
             spread_out(module)
+        self._behind = {copy: paired(copy, self.model) for copy in (self.mean, self.reference) if copy is not None}
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         """Over the policy's weights, and, at steps of their own, the critic's and the noise's."""
@@ -279,13 +280,12 @@ class Learner:
         """
         compared = self.reference if weight and self.magnet.needs_model and self.magnet.estimator == "exact" else None
         with self.clock.running(), self._active(*place):
-            scores = score(self.model, piece, temperature=self.temperature, entropy=True, reference=compared)
-        self._gaps.append(mismatch(scores.logprobs[piece.token_index], piece))
-        return scores
+            return score(self.model, piece, temperature=self.temperature, entropy=True, reference=compared)
 
     def _loss_of(
         self, scores: Scores, reference: Tensor | None, piece: Batch, counts: Whole, weight: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        self._gaps.append(mismatch(scores, piece))
         loss, metrics = policy_objective(
             scores,
             reference,
@@ -295,6 +295,7 @@ class Learner:
             magnet=self.magnet,
             magnet_weight=weight,
             whole=counts,
+            gaps=self._gaps[-1],
         )
         if self.critic is None:
             return loss, metrics
@@ -347,9 +348,9 @@ class Learner:
     def _follow(self) -> None:
         """The running mean and a moving reference."""
         if self.mean is not None:
-            pull(self.mean, self.model, 1.0 - share_kept(self.updates, self.optimisation.mean_decay))
+            pull(*self._behind[self.mean], 1.0 - share_kept(self.updates, self.optimisation.mean_decay))
         if self.reference is not None and self.magnet.reference == "moving":
-            pull(self.reference, self.model, 1.0 - self.magnet.reference_decay)
+            pull(*self._behind[self.reference], 1.0 - self.magnet.reference_decay)
 
     @torch.no_grad()
     def _reference_logprobs(self, piece: Batch, weight: float) -> Tensor | None:

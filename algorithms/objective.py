@@ -36,16 +36,15 @@ class Whole(NamedTuple):
 
 def whole_batch(batch: Batch, device: torch.device | None = None) -> Whole:
     """The counts that every part of this batch is weighed by. device: where the parts are computed, if not there."""
-    own, shown = _apart(batch)
+    own, shown = _own(batch), batch.mask & batch.demonstrated[:, None]
     valued = 0 if batch.targets is None else int((batch.mask & ~batch.targets.isnan()).sum())
     pool = None if batch.entropies is None else batch.entropies[own].to(device or batch.ids.device)
     return Whole(totals(own), totals(shown), valued, pool)
 
 
-def _apart(batch: Batch) -> tuple[Tensor, Tensor]:
-    """[N, T] bool each: the policy's own tokens, and those of demonstrations."""
-    shown = batch.demonstrated[:, None]
-    return batch.mask & ~shown, batch.mask & shown
+def _own(batch: Batch) -> Tensor:
+    """[N, T] bool: the policy's own tokens, those of demonstrations left out."""
+    return batch.mask & ~batch.demonstrated[:, None]
 
 
 def policy_objective(
@@ -58,6 +57,7 @@ def policy_objective(
     magnet: Magnet,
     magnet_weight: float,
     whole: Whole,
+    gaps: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a part of a batch and its share of the metrics; both add up over the parts.
 
@@ -66,41 +66,49 @@ def policy_objective(
         reference: [M] nats, the reference's log-probs of the M tokens, where the magnet's KL is estimated from them.
         old_logprobs: [N, T] nats, under the policy in the ratio's denominator.
         whole: Counts of the whole batch.
+        gaps: The part's `mismatch`, where it is known.
     """
-    mask, shown = _apart(batch)
-    weights = token_weights(
-        mask,
-        objective.aggregation,
-        constant=objective.constant,
-        divide_by_sequences=objective.divide_by_sequences,
-        batch=whole.trained,
-    )
+    mask = _own(batch) if whole.imitated.tokens else batch.mask
+    weights = _weights(mask, objective, whole.trained)
     logprobs = scores.logprobs[batch.token_index]
     surrogate, corrected = _surrogate(logprobs, old_logprobs, batch, mask, objective, whole.entropy_pool)
     loss = weighted_sum(surrogate.per_token, weights)
     nats = _entropies(scores)[batch.token_index]
-    share = mask.sum() / max(whole.trained.tokens, 1)
+    count = mask.sum()
+    share = count / max(whole.trained.tokens, 1)
+    gaps = mismatch(scores, batch) if gaps is None else gaps
     metrics = {
-        "entropy": masked_mean(nats.detach(), mask) * share,
+        "entropy": masked_mean(nats.detach(), mask, count) * share,
         "clip_fraction": masked_fraction(surrogate.clipped, mask) * share,
-        "mismatch_kl": mismatch(logprobs, batch).sum() / max(whole.trained.tokens, 1),
+        "mismatch_kl": gaps.sum() / max(whole.trained.tokens, 1),
         **{name: value * share for name, value in corrected.items()},
     }
     if objective.entropy_weight:
         loss = loss - objective.entropy_weight * weighted_sum(nats, weights)
     if magnet_weight:
         pull = _pull(scores, reference, batch, magnet)
-        metrics["magnet_kl"] = masked_mean(pull.detach(), mask) * share
+        metrics["magnet_kl"] = masked_mean(pull.detach(), mask, count) * share
         loss = loss + magnet_weight * weighted_sum(pull, weights)
     if whole.imitated.tokens:
-        imitation = _imitation(logprobs, batch, shown, whole.imitated)
+        imitation = _imitation(logprobs, batch, whole.imitated)
         metrics["sft_loss"] = imitation.detach()
         loss = loss + objective.sft_weight * imitation
     return loss, metrics
 
 
-def _imitation(logprobs: Tensor, batch: Batch, shown: Tensor, imitated: Totals) -> Tensor:
+def _weights(mask: Tensor, objective: Objective, trained: Totals) -> Tensor:
+    return token_weights(
+        mask,
+        objective.aggregation,
+        constant=objective.constant,
+        divide_by_sequences=objective.divide_by_sequences,
+        batch=trained,
+    )
+
+
+def _imitation(logprobs: Tensor, batch: Batch, imitated: Totals) -> Tensor:
     """Cross-entropy of demonstrations, their share of the batch's mean."""
+    shown = batch.mask & batch.demonstrated[:, None]
     # Both factors are masked: a NaN beside a demonstration would come back in the backward pass as 0 * NaN.
     likelihood = batch.advantages.masked_fill(~shown, 0.0) * logprobs.masked_fill(~shown, 0.0)
     return -weighted_sum(likelihood, token_weights(shown, "token-mean", batch=imitated))
@@ -130,9 +138,9 @@ def _guarded(
     objective: Objective,
     entropy_pool: Tensor | None,
 ) -> PolicyLoss:
-    """The guarded loss per token. Of token ratios under the clip it is one kernel on CUDA."""
+    """The guarded loss per token. Of token ratios under the clip it is a kernel of its own."""
     guard = objective.guard_record()
-    if logprobs.is_cuda and (objective.ratio, objective.guard) == ("token", "clip"):
+    if (objective.ratio, objective.guard) == ("token", "clip"):
         bounds = {"clip_low": guard.low, "clip_high": guard.high, "dual_clip": guard.dual}
         return PolicyLoss(*clipped_token_loss(logprobs, old_logprobs, batch.advantages, mask, **bounds))
     inputs = LossInputs(
@@ -162,10 +170,11 @@ def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> Correcti
     )
 
 
-def mismatch(logprobs: Tensor, batch: Batch) -> Tensor:
+def mismatch(scores: Scores, batch: Batch) -> Tensor:
     """k3 estimate of KL(sampler || policy) at each of the policy's own tokens that are trained, [n] nats."""
-    mask = _apart(batch)[0]
-    return sampled_kl(batch.sampled_logprobs[mask].double(), logprobs.detach()[mask].double())
+    mask = _own(batch)
+    found = scores.logprobs.detach()[batch.token_index[mask]]
+    return sampled_kl(batch.sampled_logprobs[mask].double(), found.double())
 
 
 def worst_thousandth(gaps: Tensor) -> float:
@@ -175,7 +184,7 @@ def worst_thousandth(gaps: Tensor) -> float:
 
 def mismatch_tail(batch: Batch) -> dict[str, float]:
     """The figure of a whole batch that those of its parts do not add up to: the worst thousandth of the mismatch."""
-    return {"mismatch_k3_p999": float(tail(_compared(batch, _apart(batch)[0])))}
+    return {"mismatch_k3_p999": float(tail(_compared(batch, _own(batch))))}
 
 
 def _pull(scores: Scores, reference: Tensor | None, batch: Batch, magnet: Magnet) -> Tensor:
@@ -196,6 +205,7 @@ def _entropies(scores: Scores) -> Tensor:
     return scores.entropy
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the entries where `mask` is True; 0 where there is none."""
-    return values.masked_fill(~mask, 0.0).sum() / mask.sum().clamp_min(1)
+def masked_mean(values: Tensor, mask: Tensor, count: Tensor | None = None) -> Tensor:
+    """Mean over the entries where `mask` is True; 0 where there is none. count: how many there are, where known."""
+    count = mask.sum() if count is None else count
+    return torch.where(mask, values, 0.0).sum() / count.clamp_min(1)

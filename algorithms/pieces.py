@@ -35,6 +35,8 @@ def slices(batch: Batch, tokens: int, parts: int = 1, layout: str = "rows") -> l
     a number of pieces, the longest one is as short as it can be.
     layout: with `rows`, padding counts; with `tree`, what rows of a piece share counts once.
     """
+    if parts == 1 and batch.ids.numel() <= tokens:
+        return [batch]
     bounds = _branches(batch) if layout == "tree" else lambda limit: blocks(batch, limit)
     found = bounds(tokens)
     if parts > 1:
@@ -114,7 +116,7 @@ def share(pieces: list[Batch], rank: int, size: int) -> list[Batch]:
     """
     rounds = -(-len(pieces) // size)
     mine = pieces[rank::size]
-    return mine + [idle(pieces[0])] * (rounds - len(mine))
+    return mine if len(mine) == rounds else [*mine, idle(pieces[0])]
 
 
 def idle(piece: Batch) -> Batch:

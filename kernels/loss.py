@@ -55,14 +55,16 @@ def reference(
     logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, bounds: tuple[float, float, float | None]
 ) -> TokenLoss:
     """The same in torch. `bounds`: the lowest and highest ratio, and c."""
-    new, old, advantage = (column.masked_fill(~mask, 0.0) for column in (logprobs, old_logprobs, advantages))
+    outside = ~mask
+    new, old, advantage = (column.masked_fill(outside, 0.0) for column in (logprobs, old_logprobs, advantages))
     low, high, ceiling = bounds
     ratio = (new - old).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT).exp()
-    unclipped, held = -advantage * ratio, -advantage * ratio.clamp(low, high)
+    cost = -advantage
+    unclipped, held = cost * ratio, cost * ratio.clamp(low, high)
     loss = torch.maximum(unclipped, held)
     if ceiling is None:
         return TokenLoss(loss, held > unclipped, torch.zeros_like(mask))
-    negative, most = advantage < 0, -advantage * ceiling
+    negative, most = advantage < 0, cost * ceiling
     return TokenLoss(torch.where(negative, torch.minimum(loss, most), loss), held > unclipped, negative & (loss > most))
 
 
