@@ -33,6 +33,8 @@ from turnwise.agents.trunks import trunks_of
 
 _SHARE = 8
 """`receive` goes on until one of so many requests is done: the next turns of several are read together."""
+_ROOM = 64
+"""Tokens of a reply that a cache has room for at first; it is made longer where some reply is."""
 
 
 class LocalEngine:
@@ -303,13 +305,13 @@ class LocalEngine:
             groups.setdefault(one.context, []).append(one)
         parked = {c: self._parking.find((one.ask.session for one in group), c) for c, group in groups.items()}
         trunks = self._trunks(rows, [(context, len(groups[context])) for context in groups if parked[context] is None])
-        length = 0
+        length = longest = 0
         for context, group in groups.items():
             found = parked[context]
             shared = trunks[context][1] if found is None else found.shared
             most = max([len(one.ask.prompt) + one.ask.sampling.max_tokens for one in group])
-            length = max(length, most - shared)
-        rows.reserve(len(groups), length, len(self._drafts) + len(admitted))
+            length, longest = max(length, len(context) - shared), max(longest, most - shared)
+        rows.reserve(len(groups), min(length + _ROOM, longest), longest, len(self._drafts) + len(admitted))
         opened = rows.open([(context, parked[context], *trunks.get(context, (None, 0))) for context in groups])
         row_of = [row for row, group in zip(opened, groups.values(), strict=True) for _ in group]
         self._drafts.add([one for group in groups.values() for one in group], row_of)

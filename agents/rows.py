@@ -34,7 +34,7 @@ class Rows:
         self.pool = Pool(decoder.layers, decoder.key_heads, decoder.head_dim, self._device)
         self._static = StaticPasses(decoder, self.pool) if buckets else None
         self.shares_trunks = not buckets
-        self.count = self._most = 0
+        self.count = self._most = self._longest = 0
         self._own = self._shared = self._latest = np.zeros(0, dtype=np.int64)
         """Tokens in the slot, tokens in the trunk, and the token to read."""
         self._trunks: list[Trunk | None] = []
@@ -48,12 +48,13 @@ class Rows:
 
     # Opening and closing
 
-    def reserve(self, rows: int, length: int, most: int) -> None:
-        """Have room for so many rows beside those there are, none longer than `length`; `most`: rows in all, ever."""
-        self._most = most
+    def reserve(self, rows: int, length: int, longest: int, most: int) -> None:
+        """Have room for so many rows beside those there are, of `length` tokens now and none ever longer than
+        `longest`; `most`: rows in all, ever."""
+        self._most, self._longest = most, max(longest, self._longest if self.count else 0)
         rows = rows + self.count
         if self._static is not None:
-            rows, length = self._static.room(rows, length)
+            rows, length = self._static.room(rows, longest)
         moved = self.pool.reserve(rows, length, self.count, max(most, rows), self.dtype)
         if moved:
             self.forget()
@@ -156,7 +157,7 @@ class Rows:
         free = np.concatenate([holes, np.arange(self.count, self.count + max(0, len(further) - len(holes)))])
         rows[further] = free[: len(further)]
         if kept > self.pool.slots:
-            self.reserve(kept - self.count, self.pool.length, self._most)
+            self.reserve(kept - self.count, self.pool.length, self._longest, self._most)
         self._copy(parents[further], rows[further])
         movers = np.flatnonzero(rows >= kept)
         targets = free[len(further) :][: len(movers)]
@@ -188,6 +189,7 @@ class Rows:
         else:
             if self._unread:
                 self._read_much()
+            self._lengthen()
             logits = self._pass(self.count, self._unread)
             if self._unread:
                 for row, tokens in self._unread.items():
@@ -195,6 +197,13 @@ class Rows:
                 self._unread = {}
         self._own[: self.count] += 1
         return logits.float()
+
+    def _lengthen(self) -> None:
+        """Have room for the latest tokens. Few rows become as long as they might."""
+        length = int(self._own[: self.count].max(initial=0)) + 1
+        if length > self.pool.length:
+            self.reserve(0, min(max(length, self.pool.length * 3 // 2), self._longest), self._longest, self._most)
+            self._changed = True
 
     def _read_much(self) -> None:
         """Leave no more unread than one pass takes."""
