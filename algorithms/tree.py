@@ -7,14 +7,16 @@ unrelated rows are one case; rows with nothing in common lie end to end.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from turnwise.kernels.tree_attention import Blocks, Tree
+from turnwise.kernels.tree_attention import Blocks, Tree, Trunk
 
 Ints = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
@@ -24,6 +26,8 @@ add more than MANY come in parts."""
 _SLACK, _CALL = 1.12, 4096
 """Stretches of unlike sizes are padded and go together as long as this is at most so many times the work plus so many
 entries of the attention's scores, which is about what a call costs."""
+_TRUNK = 16
+"""Fewest tokens that a trunk is made of; what they and those behind them come to is worth some calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,13 @@ def tree_of(ids: Tensor, lengths: Tensor, device: torch.device | None = None) ->
     total = int(added.sum())
     node, end, owner = _laid_out(sizes, shared, start, total, rows.shape[1])
     position: Ints = np.arange(total) - start[owner] + shared[owner]
-    blocks = tuple(_blocks(start, added, node, position, end)) if device.type == "cpu" else ()
+    trunks = list(_trunks(start, shared, end)) if device.type == "cpu" else []
+    blocks = tuple(_blocks(start, added, node, position, end, trunks)) if device.type == "cpu" else ()
     return RowTree(
         ids=torch.from_numpy(rows[owner, position]).to(device),
         positions=torch.from_numpy(position).to(device),
         node=torch.from_numpy(node).to(device),
-        attention=Tree(torch.from_numpy(end).to(device), blocks),
+        attention=Tree(torch.from_numpy(end).to(device), blocks, tuple(trunks)),
     )
 
 
@@ -94,11 +99,25 @@ def _laid_out(lengths: Ints, shared: Ints, start: Ints, total: int, width: int) 
     return node, bounds[left[own]], np.repeat(rows, lengths - shared)
 
 
-def _blocks(start: Ints, added: Ints, node: Ints, position: Ints, end: Ints) -> list[Blocks]:
+def _trunks(start: Ints, shared: Ints, end: Ints) -> Iterator[Trunk]:
+    """What all rows with the same first token begin with, where it is long enough to be looked at once for all of
+    them."""
+    for first in start[shared == 0].tolist():
+        last = int(end[first])
+        split = first + int(np.append(end[first:last] == last, False).argmin())
+        if split - first >= _TRUNK and (split - first) * (last - split) >= 4 * _CALL:
+            yield Trunk(slice(first, split), slice(split, last))
+
+
+def _blocks(start: Ints, added: Ints, node: Ints, position: Ints, end: Ints, trunks: Sequence[Trunk]) -> list[Blocks]:
     """All tokens in stretches, those of like size side by side."""
-    first, last, row = _stretches(start, added)
+    first, last, row = _stretches(start, added, trunks)
+    above = np.zeros_like(first)  # tokens of its path that a stretch sees with others
+    for trunk in trunks:
+        inside = (trunk.queries.start <= first) & (first < trunk.queries.stop)
+        above[inside] = trunk.keys.stop - trunk.keys.start
     depth = position[first]
-    queries, keys = last - first, depth + last - first
+    queries, keys = last - first, depth - above + last - first
     order = np.lexsort((keys, -(-queries // 16)))
     found, begin = [], 0
     most_queries = most_keys = work = 0
@@ -106,46 +125,50 @@ def _blocks(start: Ints, added: Ints, node: Ints, position: Ints, end: Ints) -> 
         n, w = int(queries[index]), int(keys[index])
         padded = (place + 1 - begin) * max(most_queries, n) * max(most_keys, w)
         if place > begin and padded > _SLACK * (work + n * w) + _CALL:
-            found.append(_block(order[begin:place], first, last, row, depth, node, end))
+            found.append(_block(order[begin:place], first, last, row, above, depth, node, end))
             begin, most_queries, most_keys, work = place, 0, 0, 0
         most_queries, most_keys, work = max(most_queries, n), max(most_keys, w), work + n * w
-    found.append(_block(order[begin:], first, last, row, depth, node, end))
+    found.append(_block(order[begin:], first, last, row, above, depth, node, end))
     return found
 
 
-def _stretches(start: Ints, added: Ints) -> tuple[Ints, Ints, Ints]:
+def _stretches(start: Ints, added: Ints, trunks: Sequence[Trunk]) -> tuple[Ints, Ints, Ints]:
     """[first, last) tokens of each stretch, and the row that its first token belongs to."""
     bounds, rows = [], []
     begun = -FEW
+    cuts = {bound for trunk in trunks for bound in (trunk.keys.start, trunk.queries.start)}
     for row, (place, count) in enumerate(zip(start.tolist(), added.tolist(), strict=True)):
-        if not count or (place - begun < FEW and count < FEW):
-            continue
-        parts = -(-count // MANY)
-        bounds += [place + part * count // parts for part in range(parts)]
-        rows += [row] * parts
-        begun = place if count < FEW else -FEW
+        inside = sorted(cut for cut in cuts if place < cut < place + count)
+        if place in cuts:
+            begun = -FEW
+        for begin, stop in pairwise([place, *inside, place + count]):
+            size = stop - begin
+            if not size or (begin - begun < FEW and size < FEW):
+                continue
+            parts = -(-size // MANY)
+            bounds += [begin + part * size // parts for part in range(parts)]
+            rows += [row] * parts
+            begun = begin if size < FEW else -FEW
     total = int(start[-1] + added[-1])
     return np.array(bounds), np.array([*bounds[1:], total]), np.array(rows)
 
 
-def _block(chosen: Ints, first: Ints, last: Ints, row: Ints, depth: Ints, node: Ints, end: Ints) -> Blocks:
-    """Stretches side by side. What a stretch sees is the path to its first token, and the stretch."""
-    first, last, row, depth = (part[chosen][:, None] for part in (first, last, row, depth))
+def _block(chosen: Ints, first: Ints, last: Ints, row: Ints, above: Ints, depth: Ints, node: Ints, end: Ints) -> Blocks:
+    """Stretches side by side. What a stretch sees is the path to its first token, less a trunk, and the stretch."""
+    first, last, row, above, depth = (part[chosen][:, None] for part in (first, last, row, above, depth))
     steps = np.arange(int((last - first).max()))
-    columns = np.arange(int((depth + last - first).max()))
+    columns = np.arange(int((depth - above + last - first).max())) + above
     queries = np.minimum(first + steps, last - 1)
-    above = node[row, np.minimum(columns, np.maximum(depth - 1, 0))]
-    keys = np.where(columns < depth, above, np.minimum(first + columns - depth, last - 1))
+    path = node[row, np.minimum(columns, np.maximum(depth - 1, 0))]
+    keys = np.where(columns < depth, path, np.minimum(first + columns - depth, last - 1))
     bounds = np.where(columns < depth + last - first, end[keys], 0)
     asking, asked = queries.astype(np.int32)[..., None], keys.astype(np.int32)[:, None]
     seen = (asked <= asking) & (asking < bounds[:, None])
     mask = np.where(seen, np.float32(0), np.float32(-np.inf))
     repeated = first + steps >= last
-    apart = (keys != keys[0]).any(0)
     return Blocks(
         queries=torch.from_numpy(queries.reshape(-1)),
         keys=torch.from_numpy(keys),
         mask=torch.from_numpy(mask)[:, None],
-        shared=int(apart.argmax()) if apart.any() else len(columns),
         own=torch.from_numpy(np.flatnonzero(~repeated)) if repeated.any() else None,
     )

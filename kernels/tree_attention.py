@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ _FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_bac
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """B stretches of n or fewer tokens, each with all W or fewer keys that any of its tokens sees. CPU only."""
+    """B stretches of n or fewer tokens, each with all W or fewer keys that any of its tokens sees, but for those of a
+    trunk. CPU only."""
 
     queries: Tensor
     """[B * n] int64; a shorter stretch repeats its last token."""
@@ -22,8 +23,6 @@ class Blocks:
     """[B, W] int64."""
     mask: Tensor
     """[B, 1, n, W] float32: 0 where a key is seen, -inf elsewhere."""
-    shared: int
-    """Leading columns of `keys` that are alike in all stretches."""
     own: Tensor | None
     """Which entries of `queries` are no repetition, int64; None: all of them."""
 
@@ -38,6 +37,13 @@ class Blocks:
         return self.queries if self.own is None else self.queries[self.own]
 
 
+class Trunk(NamedTuple):
+    """Keys that all of some later queries see, both side by side. CPU only."""
+
+    keys: slice
+    queries: slice
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """N tokens in depth-first order: token j is on the path to token i where j <= i < end[j]."""
@@ -46,6 +52,8 @@ class Tree:
     """[N] int32: one past the last token of j's subtree."""
     blocks: tuple[Blocks, ...] = ()
     """Every token in one stretch; none: the CPU takes `reference`."""
+    trunks: tuple[Trunk, ...] = ()
+    """Each query in one of them at most."""
 
 
 def tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: Tree, *, scale: float | None = None) -> Tensor:
@@ -72,7 +80,7 @@ def tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: Tree, *, sca
     if not tree.blocks:
         return reference(query, key, value, tree, scale=scale)
     by_token = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
-    found: Tensor = _InBlocks.apply(*by_token, tree.blocks, scale)  # type: ignore[no-untyped-call]
+    found: Tensor = _InBlocks.apply(*by_token, tree, scale)  # type: ignore[no-untyped-call]
     return found.transpose(0, 1)[None]
 
 
@@ -97,82 +105,101 @@ def _check(query: Tensor, key: Tensor, value: Tensor, tree: Tree) -> None:
 
 
 class _InBlocks(torch.autograd.Function):
-    """Torch's fused CPU attention, block by block. The backward pass gathers the blocks again."""
+    """Torch's fused CPU attention, block by block and trunk by trunk. The backward pass gathers the blocks again."""
 
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: tuple[Blocks, ...], scale: float
-    ) -> Tensor:
-        """[N, Hq, D] of query [N, Hq, D], key and value [N, Hk, D]."""
-        group = query.shape[1] // key.shape[1]
-        pairs = torch.cat([key, value], -1)  # [N, Hk, 2 D]: gathered once
-        found = torch.empty(query.shape, dtype=query.dtype)
-        sums = []
-        for block in blocks:
-            heads, keys, values = _gathered(query, pairs, block, group)
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, tree: Tree, scale: float) -> Tensor:
+        """[M, Hq, D] of query [M, Hq, D], key and value [N, Hk, D]."""
+        heads, pairs = key.shape[1], torch.cat([key, value], -1)  # [N, Hk, 2 D]: gathered once
+        query = _by_group(query, heads)
+        found, logsum = torch.empty_like(query), query.new_empty(query.shape[:3], dtype=_sums(query))
+        for block in tree.blocks:
+            asked = _stretches(query.index_select(0, block.queries), len(block.keys))
             mask = _mask(block, query)
-            parts = [_FLASH(head, keys, values, 0.0, False, attn_mask=mask, scale=scale) for head in heads]
-            sums += [logsum for _, logsum in parts]
-            _put(found, _by_token([part for part, _ in parts]), block)
-        ctx.save_for_backward(query, pairs, found, *sums)
-        ctx.blocks, ctx.scale, ctx.group = blocks, scale, group
-        return found
+            out, of_block = _FLASH(asked, *_gathered(pairs, block.keys), 0.0, False, attn_mask=mask, scale=scale)
+            _put(found, out, block)
+            _put(logsum, of_block, block)
+        for keys, queries in tree.trunks:
+            out, of_trunk = _FLASH(_stretches(query[queries]), *_gathered(pairs[keys]), 0.0, False, scale=scale)
+            _join(found[queries], logsum[queries], out, of_trunk)
+        ctx.save_for_backward(query, pairs, found, logsum)
+        ctx.tree, ctx.scale = tree, scale
+        return _by_head(found)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        query, pairs, found, *sums = ctx.saved_tensors
-        group, scale = ctx.group, ctx.scale
-        grad_query = torch.empty_like(found)
-        grad_keys = [torch.zeros_like(part, memory_format=torch.contiguous_format) for part in pairs.chunk(2, -1)]
-        for number, block in enumerate(ctx.blocks):
-            heads, keys, values = _gathered(query, pairs, block, group)
-            results, grads = _heads(found, block, group), _heads(_without_repetitions(grad, block), block, group, False)
-            mask, parts = _mask(block, query), []
-            of_keys: list[Tensor] = []
-            for place, (head, result, given) in enumerate(zip(heads, results, grads, strict=True)):
-                logsum = sums[number * group + place]
-                of_head, *both = _FLASH_BACKWARD(
-                    given, head, keys, values, result, logsum, 0.0, False, attn_mask=mask, scale=scale
-                )
-                parts.append(of_head)
-                of_keys = [old.add_(new) for old, new in zip(of_keys, both, strict=True)] if of_keys else both
-            _put(grad_query, _by_token(parts), block)
-            for whole, part in zip(grad_keys, of_keys, strict=True):
-                _add(whole, part.transpose(1, 2), block)
-        return grad_query, *grad_keys, None, None
+        query, pairs, found, logsum = ctx.saved_tensors
+        grad = _by_group(grad, pairs.shape[1])
+        of_query, of_pairs = torch.empty_like(query), torch.zeros_like(pairs)
+        for block in ctx.tree.blocks:
+            given = _without_repetitions(grad, block)
+            asked, out, sums = (part.index_select(0, block.queries) for part in (query, found, logsum))
+            given, asked, out, sums = (_stretches(part, len(block.keys)) for part in (given, asked, out, sums))
+            inputs = given, asked, *_gathered(pairs, block.keys), out, sums
+            part, *both = _FLASH_BACKWARD(*inputs, 0.0, False, attn_mask=_mask(block, query), scale=ctx.scale)
+            _put(of_query, part, block)
+            of_pairs.index_add_(0, block.keys.view(-1), torch.cat([_flat(each) for each in both], -1))
+        for keys, queries in ctx.tree.trunks:
+            given, asked, out, sums = (_stretches(part[queries]) for part in (grad, query, found, logsum))
+            inputs = given, asked, *_gathered(pairs[keys]), out, sums
+            part, *both = _FLASH_BACKWARD(*inputs, 0.0, False, scale=ctx.scale)
+            of_query[queries] += _flat(part).view_as(of_query[queries])
+            for whole, each in zip(of_pairs[keys].chunk(2, -1), both, strict=True):
+                whole += _flat(each)
+        return _by_head(of_query), *of_pairs.chunk(2, -1), None, None
+
+
+def _by_group(tokens: Tensor, heads: int) -> Tensor:
+    """[M, group, Hk, D] of [M, Hq, D]: heads that share their keys' head come apart, to stand among the queries."""
+    return tokens.view(len(tokens), heads, -1, tokens.shape[-1]).transpose(1, 2).contiguous()
+
+
+def _by_head(tokens: Tensor) -> Tensor:
+    """The other way."""
+    return tokens.transpose(1, 2).flatten(1, 2)
+
+
+def _sums(query: Tensor) -> torch.dtype:
+    """Of what torch's attention divides by."""
+    return torch.float64 if query.dtype == torch.float64 else torch.float32
 
 
 def _mask(block: Blocks, query: Tensor) -> Tensor:
-    """In a dtype that torch's attention takes beside the queries'; it reads a float32 mask as float64 otherwise."""
-    return block.mask.double() if query.dtype == torch.float64 else block.mask
+    """[B, 1, n * group, W], in a dtype that torch's attention takes beside the queries'; it reads a float32 mask as
+    float64 otherwise."""
+    mask = block.mask.repeat_interleave(query.shape[1], 2) if query.shape[1] > 1 else block.mask
+    return mask.double() if query.dtype == torch.float64 else mask
 
 
-def _gathered(query: Tensor, pairs: Tensor, block: Blocks, group: int) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Queries, `group` times [B, Hk, n, D], and keys and values [B, Hk, W, D] of a block."""
-    batch, _, width = block.size
-    gathered = pairs.index_select(0, block.keys.view(-1)).view(batch, width, *pairs.shape[1:]).transpose(1, 2)
-    keys, values = gathered.chunk(2, -1)
-    return _heads(query, block, group), keys, values
+def _stretches(tokens: Tensor, count: int = 1) -> Tensor:
+    """[B, Hk, n * group, ...] of [B * n, group, Hk, ...]."""
+    return tokens.view(count, -1, *tokens.shape[2:]).transpose(1, 2)
 
 
-def _heads(tokens: Tensor, block: Blocks, group: int, gather: bool = True) -> list[Tensor]:
-    """`group` times [B, Hk, n, D]: heads that share their keys' head come apart. tokens: [N, Hq, D], or gathered."""
-    batch, queries, _ = block.size
-    found = tokens.index_select(0, block.queries) if gather else tokens
-    heads = found.view(batch, queries, -1, group, found.shape[-1]).transpose(1, 2)
-    return list(heads.unbind(3))
+def _flat(tokens: Tensor) -> Tensor:
+    """[B * n, Hk, ...] of [B, Hk, n, ...]."""
+    return tokens.transpose(1, 2).flatten(0, 1)
 
 
-def _by_token(heads: list[Tensor]) -> Tensor:
-    """[B * n, Hq, D] from `group` times [B, Hk, n, D]."""
-    if len(heads) == 1:
-        return heads[0].transpose(1, 2).flatten(0, 1)
-    return torch.stack([head.transpose(1, 2) for head in heads], 3).flatten(0, 1).flatten(1, 2)
+def _gathered(pairs: Tensor, keys: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Keys and values, [B, Hk, W, D] each, of [B, W]; None: all of them in one."""
+    size = (1, len(pairs)) if keys is None else keys.shape
+    pairs = pairs if keys is None else pairs.index_select(0, keys.view(-1))
+    key, value = pairs.view(*size, *pairs.shape[1:]).transpose(1, 2).chunk(2, -1)
+    return key, value
+
+
+def _join(found: Tensor, logsum: Tensor, out: Tensor, of_trunk: Tensor) -> None:
+    """Take further keys in: attention [M, group, Hk, D] over some, and the logarithm of what it was divided by, become
+    those over all."""
+    out, of_trunk = _flat(out).view_as(found), _flat(of_trunk).view_as(logsum)
+    found.lerp_(out, torch.sigmoid(of_trunk - logsum)[..., None].to(out.dtype))
+    torch.logaddexp(logsum, of_trunk, out=logsum)
 
 
 def _without_repetitions(grad: Tensor, block: Blocks) -> Tensor:
-    """[B * n, Hq, D]: the gradient at the block's queries, 0 at repetitions."""
+    """[B * n, ...]: the gradient at the block's queries, 0 at repetitions."""
     if block.own is None:
         return grad.index_select(0, block.queries)
     found = grad.new_zeros(len(block.queries), *grad.shape[1:])
@@ -180,15 +207,6 @@ def _without_repetitions(grad: Tensor, block: Blocks) -> Tensor:
 
 
 def _put(whole: Tensor, part: Tensor, block: Blocks) -> None:
-    """Write [B * n, ...] to the block's tokens of [N, ...]."""
+    """Write [B, Hk, n * group, ...] to the block's tokens of [M, group, Hk, ...]."""
+    part = _flat(part).view(-1, *whole.shape[1:])
     whole.index_copy_(0, block.tokens, part if block.own is None else part.index_select(0, block.own))
-
-
-def _add(whole: Tensor, part: Tensor, block: Blocks) -> None:
-    """Add [B, W, ...] to the block's keys of [N, ...]."""
-    if block.shared and len(part) > 1:
-        whole.index_add_(0, block.keys[0, : block.shared], part[:, : block.shared].sum(0))
-        rest = block.keys[:, block.shared :].reshape(-1)
-        whole.index_add_(0, rest, part[:, block.shared :].flatten(0, 1))
-    else:
-        whole.index_add_(0, block.keys.view(-1), part.flatten(0, 1))

@@ -40,6 +40,7 @@ TREES: dict[str, Rows] = {
     "a row inside another": [(1, 2), (1, 2, 3), (1, 2, 3, 4, 5)],
     "a group": [(1, 2, 3, 4, *end) for end in ((5, 6, 7), (6,), (8, 9), (9, 9, 9, 9))],
     "many small": grown(0, 40, 30, 6),
+    "trunks": [(first, *range(60), *end) for first in (1, 2) for end in grown(first, 30, 30, 20)],
     "past one stretch": [tuple(range(1, 301)), tuple(range(1, 200)) + (7,) * 70, tuple(range(1, 150)) + (9,) * 40],
 }
 
@@ -82,7 +83,7 @@ def test_blocks_are_the_dense_mask(name: str, pairs: int) -> None:
     assert max(compared(got, expected, given, [query, key, value])) < 1e-12
 
 
-@pytest.mark.parametrize("name", ["a group", "many small", "past one stretch"])
+@pytest.mark.parametrize("name", ["a group", "many small", "trunks", "past one stretch"])
 def test_every_token_is_asked_once_and_sees_its_path(name: str) -> None:
     found = tree(TREES[name])
     size = len(found.end)
@@ -92,6 +93,9 @@ def test_every_token_is_asked_once_and_sees_its_path(name: str) -> None:
         for one, asking in enumerate(block.queries.view(count, queries)):
             for place, token in enumerate(asking):
                 seen[token, block.keys[one][block.mask[one, 0, place] == 0]] = True
+    for keys, queries in found.trunks:
+        assert not seen[queries, keys].any()
+        seen[queries, keys] = True
     tokens = torch.arange(size)
     assert torch.equal(torch.cat([block.tokens for block in found.blocks]).sort().values, tokens)
     assert torch.equal(seen, (tokens <= tokens[:, None]) & (tokens[:, None] < found.end))
