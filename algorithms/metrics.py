@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from turnwise.algorithms.games import Arm, arm_of, of_game
-from turnwise.records import Episode
+from turnwise.records import Episode, Turn
 
 INVALID = ("unparsable", "illegal", "truncated")
 
@@ -28,12 +29,14 @@ def step_metrics(episodes: Sequence[Episode], learner: str, arms: Sequence[Arm])
 def even_groups(episodes: Sequence[Episode], learner: str) -> dict[str, float]:
     """`even_groups`: the share of groups of several episodes in which no seat of the learner got different returns; {}
     where there are no such groups."""
-    groups: dict[str, list[Episode]] = {}
+    sizes = Counter([episode.group for episode in episodes])
+    groups: dict[str, list[Episode]] = {name: [] for name, size in sizes.items() if size > 1 and name is not None}
+    if not groups:
+        return {}
     for episode in episodes:
-        if episode.group is not None:
-            groups.setdefault(episode.group, []).append(episode)
-    several = [group for group in groups.values() if len(group) > 1]
-    return {"even_groups": sum(_is_even(group, learner) for group in several) / len(several)} if several else {}
+        if episode.group in groups:
+            groups[episode.group].append(episode)
+    return {"even_groups": sum(_is_even(group, learner) for group in groups.values()) / len(groups)}
 
 
 def _is_even(group: Sequence[Episode], learner: str) -> bool:
@@ -48,24 +51,28 @@ def _is_even(group: Sequence[Episode], learner: str) -> bool:
 def episode_metrics(episodes: Sequence[Episode], learner: str) -> dict[str, float]:
     """Mean return and share of wins per seat of the learner; its invalid replies and tokens per turn."""
     returns: dict[str, list[float]] = {}
-    counts = dict.fromkeys(INVALID, 0)
-    turns = tokens = 0
+    turns: list[Turn] = []
+    seats, own, every = None, list[str](), False
     for episode in episodes:
-        for seat, agent in episode.seats.items():
-            if agent == learner:
-                returns.setdefault(seat, []).append(episode.returns[seat])
-        for turn in episode.turns:
-            if episode.seats[turn.seat] == learner:
-                turns += 1
-                tokens += len(turn.completion_ids)
-                if turn.status != "ok":
-                    counts[turn.status] += 1
-    of = max(turns, 1)
+        if episode.seats is not seats:  # those of one plan share theirs
+            seats = episode.seats
+            own = [seat for seat, agent in seats.items() if agent == learner]
+            every = len(own) == len(seats)
+        for seat in own:
+            returns.setdefault(seat, []).append(episode.returns[seat])
+        turns += episode.turns if every else [turn for turn in episode.turns if turn.seat in own]
+    statuses = Counter([turn.status for turn in turns])
+    counts = {status: statuses[status] for status in INVALID}
+    tokens = sum(map(len, [turn.completion_ids for turn in turns]))
+    of = max(len(turns), 1)
     return {
         **{f"return/{seat}": sum(values) / len(values) for seat, values in sorted(returns.items())},
-        **{f"win_rate/{seat}": sum(v > 0 for v in values) / len(values) for seat, values in sorted(returns.items())},
+        **{
+            f"win_rate/{seat}": sum([value > 0 for value in values]) / len(values)
+            for seat, values in sorted(returns.items())
+        },
         "invalid_rate": sum(counts.values()) / of,
         **{f"{status}_rate": count / of for status, count in counts.items()},
-        "episode_truncated_rate": sum(episode.status == "truncated" for episode in episodes) / max(len(episodes), 1),
+        "episode_truncated_rate": [episode.status for episode in episodes].count("truncated") / max(len(episodes), 1),
         "reply_tokens": tokens / of,
     }

@@ -166,6 +166,7 @@ class Run:
         batch = pack(
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
+        figures, line = step_metrics(played.episodes, LEARNER, self.matchmaker.arms), self._entry(played)
         last = self.settings.share_done(self.steps_done + 1, self.tokens + played.tokens) >= 1
         kept = self.recorder.before(judged, self.steps_done + 1, last=last)
         times.append(time.perf_counter())
@@ -174,7 +175,7 @@ class Run:
             begin()
             self.player.load_weights(self.learner.weights, self.learner.updates)
             times.append(time.perf_counter())
-            accounts = self._count(played)
+            accounts = self._count(played, line)
             self.recorder.after(kept, self.steps_done)
             if self.settings.agent.opponent == "league":
                 self.learner.fill_reported()  # snapshots are copies of what this process holds
@@ -182,7 +183,7 @@ class Run:
             self.pending = record = {
                 **self._counts(),
                 **update,
-                **step_metrics(played.episodes, LEARNER, self.matchmaker.arms),
+                **figures,
                 **accounts,
                 **played.metrics,
                 **judged.metrics,
@@ -193,7 +194,11 @@ class Run:
             self.seconds += time.perf_counter() - times[0]
         return record
 
-    def _count(self, played: Played) -> dict[str, float]:
+    def _entry(self, played: Played) -> dict[str, Any]:
+        """The line of the ledger of the step that is under way."""
+        return entry(self.steps_done + 1, played.planned, [episode.id for episode in played.episodes], played.dropped)
+
+    def _count(self, played: Played, line: dict[str, Any]) -> dict[str, float]:
         """Book what was played; returns how many episodes were planned, trained on, and left out by reason."""
         self.steps_done += 1
         self.games += len(played.episodes)
@@ -202,7 +207,6 @@ class Run:
         self.answered += played.answered
         self.dropped += failures(played.dropped)
         self.retried += played.retried
-        line = entry(self.steps_done, played.planned, [episode.id for episode in played.episodes], played.dropped)
         if self.ledger is not None:
             self.ledger.write(line)
         return counts(line)

@@ -60,19 +60,37 @@ def rewards_of_seat(episode: Episode, seat: str) -> tuple[list[int], list[float]
 
 
 def spread_over_turns(
-    episode: Episode, per_seat: Mapping[str, float | None], learner: str, turn_discount: float = 1.0
-) -> list[Advantage]:
+    episodes: Sequence[Episode],
+    per_seat: Sequence[Mapping[str, float | None]],
+    learner: str,
+    turn_discount: float = 1.0,
+) -> TurnCredit:
     """Give each trained turn the value of its seat.
 
     Args:
-        per_seat: Advantage of each seat in task units, or None for a seat that is filtered out.
+        per_seat: Of each episode, the advantage of each seat in task units, or None for a seat that is filtered out.
             A seat that is left out is not trained either.
         turn_discount: gamma per turn of the same seat: turn t of its N turns gets gamma^(N - 1 - t) of the value.
     Returns: One entry per turn, None where the turn is not trained.
     """
-    if turn_discount == 1.0:
-        seats = {seat: value for seat, value in per_seat.items() if episode.seats[seat] == learner}
-        return [seats.get(turn.seat) if turn.completion_ids else None for turn in episode.turns]
+    if turn_discount != 1.0:
+        pairs = zip(episodes, per_seat, strict=True)
+        return [_discounted(episode, values, learner, turn_discount) for episode, values in pairs]
+    table: TurnCredit = []
+    seats, others = None, False
+    for episode, values in zip(episodes, per_seat, strict=True):
+        if episode.seats is not seats:  # those of one plan share theirs
+            seats = episode.seats
+            others = set(seats.values()) != {learner}
+        if others:
+            values = {seat: value for seat, value in values.items() if episode.seats[seat] == learner}
+        table.append([values.get(turn.seat) if turn.completion_ids else None for turn in episode.turns])
+    return table
+
+
+def _discounted(
+    episode: Episode, per_seat: Mapping[str, float | None], learner: str, turn_discount: float
+) -> list[Advantage]:
     credit: list[Advantage] = [None] * len(episode.turns)
     later: dict[str, float] = {}
     for index in range(len(credit) - 1, -1, -1):

@@ -119,7 +119,7 @@ def spread_rows(
     per_seat: list[dict[str, float | None]] = [{} for _ in episodes]
     for row, value in zip(rows, values, strict=True):
         per_seat[row.place][row.seat] = None if value is None else float(value)
-    return [spread_over_turns(episode, of, learner) for episode, of in zip(episodes, per_seat, strict=True)]
+    return spread_over_turns(episodes, per_seat, learner)
 
 
 def credit_by_group(

@@ -65,15 +65,16 @@ def rae(
     keep, scale, start = settings.decay, settings.reward_scaling, settings.init
     move = (1.0 - keep) * scale
     update_first = settings.order == "update_then_read"
+    read = partial(_corrected, baselines, counts, keep) if settings.bias_correction and keep < 1.0 else baselines.get
     advantages: list[list[float]] = []
     for game in games:
         if not update_first:
-            advantages.append([scale * value - _read(baselines, counts, key, settings) for key, value in game])
+            advantages.append([scale * value - read(key, start) for key, value in game])
         for key, value in game:
             baselines[key] = keep * baselines.get(key, start) + move * value
             counts[key] = counts.get(key, 0) + 1
         if update_first:
-            advantages.append([scale * value - _read(baselines, counts, key, settings) for key, value in game])
+            advantages.append([scale * value - read(key, start) for key, value in game])
     return advantages, {"baselines": baselines, "counts": counts}
 
 
@@ -86,18 +87,20 @@ def credit(
     pass for the learner's. See `rae` for state and source.
     """
     keyed = lru_cache(maxsize=None)(partial(_key, settings.key, learner))
-    games = [
-        [(keyed(episode.env_id, seat, agent), episode.returns[seat]) for seat, agent in episode.seats.items()]
-        for episode in episodes
-        if is_finished(episode)
-    ]
+    finished = [episode for episode in episodes if is_finished(episode)]
+    games, seats, env_id, keys = [], None, None, list[tuple[str, str]]()
+    for episode in finished:
+        if episode.seats is not seats or episode.env_id != env_id:  # those of one plan share theirs
+            seats, env_id = episode.seats, episode.env_id
+            keys = [(keyed(env_id, seat, agent), seat) for seat, agent in seats.items()]
+        returns = episode.returns
+        games.append([(key, returns[seat]) for key, seat in keys])
     advantages, after = rae(games, state, settings)
     values = iter(advantages)
-    table = []
-    for episode in episodes:
-        per_seat = dict(zip(episode.seats, next(values), strict=True)) if is_finished(episode) else {}
-        row = spread_over_turns(episode, per_seat, learner, settings.turn_discount)
-        table.append(without_zeros(row) if settings.filter_zero else row)
+    per_seat = [dict(zip(e.seats, next(values), strict=False)) if is_finished(e) else {} for e in episodes]
+    table = spread_over_turns(episodes, per_seat, learner, settings.turn_discount)
+    if settings.filter_zero:
+        table = [without_zeros(row) for row in table]
     figures = {f"baseline/{key}": value for key, value in after["baselines"].items()}
     return CreditResult(table, after, metrics=figures)
 
@@ -108,11 +111,10 @@ def _key(kind: str, learner: str, env_id: str, seat: str, agent: str) -> str:
     return name if agent == learner else f"{name}|others"
 
 
-def _read(baselines: Mapping[str, float], counts: Mapping[str, int], key: str, settings: RAESettings) -> float:
-    baseline = baselines.get(key, settings.init)
-    if not settings.bias_correction or key not in counts or settings.decay == 1.0:
-        return baseline
-    return baseline / float(1.0 - settings.decay ** counts[key])
+def _corrected(baselines: Mapping[str, float], counts: Mapping[str, int], keep: float, key: str, start: float) -> float:
+    """The baseline of a key, no longer pulled to its start."""
+    baseline = baselines.get(key, start)
+    return baseline / float(1.0 - keep ** counts[key]) if key in counts else baseline
 
 
 def _unpack(state: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, int]]:

@@ -58,6 +58,6 @@ def credit(
         {seat: episode.returns[seat] - settings.baseline for seat in learner_seats(episode, learner)}
         for episode in episodes
     ]
-    table = [spread_over_turns(episode, of, learner) for episode, of in zip(episodes, per_seat, strict=True)]
+    table = spread_over_turns(episodes, per_seat, learner)
     share = effective_positive_share([value for of in per_seat for value in of.values()])
     return CreditResult(table, {}, metrics={"effective_positive_share": share})

@@ -50,6 +50,6 @@ def test_without_a_discount_every_trained_turn_has_the_value_of_its_seat(
     turns: list[tuple[str, bool]], per_seat: dict[str, float | None]
 ) -> None:
     wanted: list[Advantage] = [per_seat.get(seat) if spoke and seat != "c" else None for seat, spoke in turns]
-    assert spread_over_turns(an_episode(turns), per_seat, "policy") == wanted
-    discounted = spread_over_turns(an_episode(turns), per_seat, "policy", 1.0 - 1e-12)
+    assert spread_over_turns([an_episode(turns)], [per_seat], "policy") == [wanted]
+    (discounted,) = spread_over_turns([an_episode(turns)], [per_seat], "policy", 1.0 - 1e-12)
     assert [value if value is None else pytest.approx(value) for value in wanted] == discounted
