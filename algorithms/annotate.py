@@ -47,7 +47,7 @@ def annotate(
         return list(episodes)
     changes: Changes = {}
     ends: dict[int, dict[str, float]] = {}
-    wanted = wanted - _known(episodes, name)
+    wanted = wanted - known(episodes, name)
     if wanted & (SCORED | VALUED):
         _examine(episodes, learner, context, wanted, name, changes, ends)
     if "answer_logprob" in wanted:
@@ -57,10 +57,20 @@ def annotate(
     return [_changed(episode, index, changes, ends.get(index)) for index, episode in enumerate(episodes)]
 
 
-def _known(episodes: Sequence[Episode], name: str) -> set[str]:
+def known(episodes: Sequence[Episode], name: str) -> set[str]:
     """Scored needs that every trained turn has already: in one step the weights do not move."""
     turns = [t for episode in episodes if is_finished(episode) for t in episode.turns if is_trained(episode, t, name)]
     return {need for need in SCORED if turns and all(getattr(turn, need) is not None for turn in turns)}
+
+
+def scored(
+    episodes: Sequence[Episode], learner: Learner, context: ChatContext, wanted: frozenset[str], *, name: str
+) -> Changes:
+    """What the weights say now of every turn of the agent called `name`, out of SCORED, whatever is written there."""
+    changes: Changes = {}
+    if wanted:
+        _examine(episodes, learner, context, wanted, name, changes, {})
+    return changes
 
 
 def _changed(episode: Episode, index: int, changes: Changes, end: Mapping[str, float] | None) -> Episode:

@@ -320,6 +320,14 @@ def test_what_is_partly_known_survives(tmp_path: Path) -> None:
 # --- Parquet files that are not what they should be ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("words", "codec"), [(10, "SNAPPY"), (100_000, "ZSTD")])
+def test_what_is_large_is_worth_a_better_compression(tmp_path: Path, words: int, codec: str) -> None:
+    original = episode(turns=(turn(text="word " * words),))
+    write_parquet(tmp_path / "e", [original])
+    assert read_parquet(tmp_path / "e") == [original]
+    assert parquet.ParquetFile(tmp_path / "e").metadata.row_group(0).column(0).compression == codec
+
+
 def test_columns_are_typed_and_the_file_says_its_version(tmp_path: Path) -> None:
     write_parquet(tmp_path / "e", [episode()])
     schema = parquet.read_schema(tmp_path / "e")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from turnwise.algorithms.credit.episodes import Advantage
 from turnwise.records import Episode, Turn
@@ -12,9 +13,9 @@ from turnwise.records import Episode, Turn
 
 def told(
     episode: Episode,
-    before: Episode,
-    after: Episode,
     credit: Sequence[Advantage],
+    before: Sequence[Mapping[str, Any]],
+    after: Sequence[Mapping[str, Any]],
     *,
     mask: float | None,
     old: str,
@@ -22,20 +23,20 @@ def told(
 ) -> Episode:
     """The episode with what each token was trained with, and how likely it was before the update and after it.
 
-    before, after: the episode with log-probs (and entropies) of the weights then; what it knows itself wins.
+    before, after: of each turn, the fields that the weights then say of it, if any; what it knows itself wins.
     mask, old: `Objective.probability_mask` and `Optimisation.old_logprobs`: tokens that the old policy, the sampler's
     or the trainer's, gave a higher probability were left out.
     """
     turns = []
-    for turn, first, last, advantage in zip(episode.turns, before.turns, after.turns, credit, strict=True):
-        known = first.train_logprobs if turn.train_logprobs is None else turn.train_logprobs
+    for turn, advantage, first, last in zip(episode.turns, credit, before, after, strict=True):
+        known = first.get("train_logprobs") if turn.train_logprobs is None else turn.train_logprobs
         likely = turn.logprobs if old == "sampler" else known
         turns.append(
             replace(
                 turn,
                 train_logprobs=known,
-                token_entropy=first.token_entropy if turn.token_entropy is None else turn.token_entropy,
-                updated_logprobs=last.train_logprobs,
+                token_entropy=first.get("token_entropy") if turn.token_entropy is None else turn.token_entropy,
+                updated_logprobs=last.get("train_logprobs"),
                 advantages=_of_tokens(turn, advantage, likely, mask),
             )
         )
@@ -52,10 +53,3 @@ def _of_tokens(
     if mask is None or likely is None:
         return each
     return tuple(entry if math.exp(nats) <= mask else None for entry, nats in zip(each, likely, strict=True))
-
-
-def without_scores(episode: Episode) -> Episode:
-    """The episode as if no weights had looked at its tokens."""
-    if all(turn.train_logprobs is None for turn in episode.turns):
-        return episode
-    return replace(episode, turns=tuple(replace(turn, train_logprobs=None) for turn in episode.turns))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from turnwise.agents.context import ChatContext
 from turnwise.algorithms.algorithm import Judged
-from turnwise.algorithms.annotate import annotate
+from turnwise.algorithms.annotate import Changes, known, scored
 from turnwise.algorithms.credit.episodes import Advantage
 from turnwise.algorithms.files import reported
 from turnwise.algorithms.league import LEARNER
 from turnwise.algorithms.learner import Learner
 from turnwise.algorithms.recording.choose import chosen, is_due
-from turnwise.algorithms.recording.columns import told, without_scores
+from turnwise.algorithms.recording.columns import told
 from turnwise.algorithms.recording.folder import FOLDER, place_of, recorded
 from turnwise.algorithms.recording.settings import RecordingSettings
 from turnwise.records import Episode
@@ -26,8 +26,8 @@ class Kept:
 
     episodes: list[Episode]
     credit: list[list[Advantage]]
-    scored: list[Episode]
-    """The same with what the weights before the update say."""
+    scored: Changes
+    """What the weights before the update say of their turns."""
 
 
 class Recorder:
@@ -43,24 +43,25 @@ class Recorder:
             return None
         places = chosen(judged.episodes, self.settings.games)
         episodes = [judged.episodes[place] for place in places]
-        scored = self._scored(episodes, frozenset({"train_logprobs", "token_entropy"}))
-        return Kept(episodes, [judged.advantages[place] for place in places], scored)
+        wanted = frozenset({"train_logprobs", "token_entropy"}) - known(episodes, LEARNER)
+        return Kept(episodes, [judged.advantages[place] for place in places], self._scored(episodes, wanted))
 
     def after(self, kept: Kept | None, step: int) -> None:
         """Write down what `before` returned, now that the weights are new."""
         if kept is None:
             return
-        scored = self._scored(list(map(without_scores, kept.episodes)), frozenset({"train_logprobs"}))
+        after = self._scored(kept.episodes, frozenset({"train_logprobs"}))
         if not self._learner.world.is_first:
             return
         from turnwise.parquet import write_parquet
 
         mask, old = self._learner.objective.probability_mask, self._learner.optimisation.old_logprobs
         path = place_of(self.folder, step)
-        found = [
-            told(*parts, mask=mask, old=old, step=step)
-            for parts in zip(kept.episodes, kept.scored, scored, kept.credit, strict=True)
-        ]
+        found = []
+        for index, (episode, credit) in enumerate(zip(kept.episodes, kept.credit, strict=True)):
+            places = [(index, place) for place in range(len(episode.turns))]
+            said = ([changes.get(place, {}) for place in places] for changes in (kept.scored, after))
+            found.append(told(episode, credit, *said, mask=mask, old=old, step=step))
         with reported(path):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_parquet(path, found)
@@ -73,5 +74,5 @@ class Recorder:
                     with reported(path):
                         path.unlink()
 
-    def _scored(self, episodes: Sequence[Episode], wanted: frozenset[str]) -> list[Episode]:
-        return annotate(episodes, self._learner, self._context, wanted, name=LEARNER, answer_prefix="")
+    def _scored(self, episodes: Sequence[Episode], wanted: frozenset[str]) -> Changes:
+        return scored(episodes, self._learner, self._context, wanted, name=LEARNER)

@@ -6,6 +6,7 @@ only their writers know, are columns of JSON text.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ JSON_COLUMNS = ("env_kwargs", "metadata")
 MAP_COLUMNS = ("seats", "returns", "end_values")
 GROUP = 256
 """Episodes that are compressed together: what is read where one of them is asked for."""
+SMALL = 2**18
+"""Bytes of a table up to which its compression is the one that costs next to nothing: there is little to win."""
 
 
 def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> None:
@@ -32,11 +35,12 @@ def write_parquet(path: str | os.PathLike[str], episodes: Iterable[Episode]) -> 
     """
     _, parquet = _pyarrow()
     table = table_of(episodes)
+    compression = "zstd" if table.nbytes > SMALL else "snappy"
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            parquet.write_table(table, file, compression="zstd", write_page_checksum=True, row_group_size=GROUP)
+            parquet.write_table(table, file, compression=compression, write_page_checksum=True, row_group_size=GROUP)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
@@ -152,6 +156,7 @@ def _from_row(row: dict[str, Any]) -> Episode:
     return episode_from_dict(row)
 
 
+@functools.cache
 def _schema(pyarrow: Any) -> Any:
     """Columns of an episode. A field that may be None is nullable, and no other is."""
     text, integer, real = pyarrow.string(), pyarrow.int64(), pyarrow.float64()
