@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,9 +76,11 @@ class Samples:
         rank[used] = np.arange(len(used))
         sample_rank = rank[self.row]
         samples = sample_rank.argsort(kind="stable")
-        place = np.empty_like(samples)
-        place[samples] = np.arange(len(samples))
-        turns = place[self.sample].argsort(kind="stable")
+        turns = samples
+        if len(self.turns) > len(samples):  # else each sample is a turn
+            place = np.empty_like(samples)
+            place[samples] = np.arange(len(samples))
+            turns = place[self.sample].argsort(kind="stable")
         return Order([self.rows[number] for number in used], sample_rank[samples], samples, turns)
 
 
@@ -137,10 +140,12 @@ def gather(episodes: Sequence[Episode], advantages: TurnCredit, targets: TurnCre
     """The samples of every trained turn. `advantages`, `targets`: laid out as the turns; a turn whose advantage is None
     is not trained."""
     found = Samples()
-    rows, row, returned, demonstrated = _Rows(found.rows), found.row, found.returned, found.demonstrated
+    rows, row, returned = _Rows(found.rows), found.row, found.returned
     turns, sample, credit = found.turns, found.sample, found.credit
+    shown: list[range] = []
     for episode, of_turns in zip(episodes, advantages, strict=True):
         latest: dict[str, int] = {}
+        returns, first = episode.returns, len(row)
         for turn, advantage in zip(episode.turns, of_turns, strict=True):
             completion = turn.completion_ids
             if advantage is None or not completion:
@@ -151,13 +156,17 @@ def gather(episodes: Sequence[Episode], advantages: TurnCredit, targets: TurnCre
             if number is None or not goes_on:
                 latest[seat] = number = len(row)
                 row.append(after)
-                returned.append(episode.returns[seat])
+                returned.append(returns[seat])
             else:
                 row[number] = after
             turns.append(turn)
             sample.append(number)
             credit.append(advantage)
-        demonstrated += [bool(episode.metadata.get(DEMONSTRATION))] * (len(row) - len(demonstrated))
+        if episode.metadata and episode.metadata.get(DEMONSTRATION):
+            shown.append(range(first, len(row)))
+    found.demonstrated += [False] * len(row)
+    for number in chain.from_iterable(shown):
+        found.demonstrated[number] = True
     if targets is not None:
         columns = zip(episodes, advantages, targets, strict=True)
         found.targets += [target for columns_of in columns for target in _of_trained(*columns_of)]
