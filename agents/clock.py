@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
@@ -14,13 +12,18 @@ class ModelClock:
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
-        self.seconds = 0.0
+        self.seconds = self._started = 0.0
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        started = self._now()
-        yield
-        self.seconds += self._now() - started
+    def running(self) -> ModelClock:
+        """What to enter for as long as the model runs; not twice at a time."""
+        return self
+
+    def __enter__(self) -> None:
+        self._started = self._now()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.seconds += self._now() - self._started
 
     def _now(self) -> float:
         if self._cuda:  # kernels run behind our back: wait for them, or their time lands on somebody else

@@ -7,8 +7,7 @@ own forward pass, which comes before the first use.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -46,28 +45,25 @@ class Decoder:
         if reason is not None:
             raise ValueError(f"the lean forward pass is for models like Llama and Qwen3: this one {reason}")
         body = model.model
-        self._body, self._head = body, model.lm_head
+        self._body, self._head = body, _linear(model.lm_head)
+        self._embedding = body.embed_tokens
         self._layers = [_Layer(layer) for layer in body.layers]
         first = self._layers[0]
         self.layers, self.head_dim, self.key_heads = len(self._layers), first.head_dim, first.key_heads
         self.heads, self.scale = first.heads, first.scale
         self._norm = _norm(body.norm)
-        self._built_of = self._modules()
+        self._built_of = [*_places(body)]
         self._cos = self._sin = torch.empty(0, 1, self.head_dim)
-
-    def _modules(self) -> list[Any]:
-        return [module for layer in self._body.layers for module in _projections(layer)]
 
     @property
     def is_current(self) -> bool:
         """False where layers were put in the place of others since, such as adapters."""
-        now = self._modules()
-        return len(now) == len(self._built_of) and all(map(operator.is_, now, self._built_of))
+        return all(children.get(name) is module for children, name, module in self._built_of)
 
     @property
     def embedding(self) -> Tensor:
         """[V, H]."""
-        weight: Tensor = self._body.embed_tokens.weight
+        weight: Tensor = self._embedding.weight
         return weight
 
     def __call__(self, ids: Tensor, positions: Tensor, attending: Attending, kept: int) -> Tensor:
@@ -88,7 +84,7 @@ class Decoder:
                 x, y, cos, sin = x[:kept], y[:kept], cos[:kept], sin[:kept]
             x = x + layer.out(attending.attend(index, layer.query(y, cos, sin)))
             x = x + layer.gated(layer.second_norm(x))
-        logits: Tensor = _linear(self._head)(self._norm(x))
+        logits: Tensor = self._head(self._norm(x))
         return logits
 
     def reach(self, positions: int) -> bool:
@@ -146,30 +142,31 @@ def rotated(x: Tensor, cos: Tensor, signed_sin: Tensor) -> Tensor:
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), signed_sin)
 
 
-def _projections(layer: Any) -> list[Any]:
-    attention, mlp = layer.self_attn, layer.mlp
-    return [
-        attention.q_proj,
-        attention.k_proj,
-        attention.v_proj,
-        attention.o_proj,
-        mlp.gate_proj,
-        mlp.up_proj,
-        mlp.down_proj,
-    ]
+def _places(module: Any) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    """(children of a module, the name of one, that one) of all there are below this one."""
+    for name, child in module._modules.items():
+        yield module._modules, name, child
+        yield from _places(child)
 
 
 def _linear(module: Any) -> Callable[[Tensor], Tensor]:
     """A plain layer without the hooks of a module; any other one (an adapter) as it is."""
     if type(module) is nn.Linear:
-        return lambda x: F.linear(x, module.weight, module.bias)
+        own: Any = module._parameters  # a module's own look-up costs as much as a small product
+        return lambda x: F.linear(x, own["weight"], own["bias"])
     call: Callable[[Tensor], Tensor] = module
     return call
 
 
 def _norm(module: Any) -> Callable[[Tensor], Tensor]:
     shape, eps = tuple(module.weight.shape), float(module.variance_epsilon)
-    return lambda x: F.rms_norm(x.to(module.weight.dtype), shape, module.weight, eps)
+    own = module._parameters
+
+    def norm(x: Tensor) -> Tensor:
+        weight = own["weight"]
+        return F.rms_norm(x if x.dtype == weight.dtype else x.to(weight.dtype), shape, weight, eps)
+
+    return norm
 
 
 def _width(projection: Any) -> int:

@@ -1,223 +1,247 @@
-"""Replies in the making: one entry per request, in columns, so that a step costs the same for few and for many."""
+"""Replies in the making, in columns: a few numbers per request, and one reply for all requests that have said the same.
+
+Requests whose prompt and settings are alike differ in their seeds alone. They read one row and share one reply until
+their tokens part; what they have in common is kept per row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from turnwise.agents.drawing import Drawn, Ints
 from turnwise.agents.engine import Ask, Completion, make_completion
+from turnwise.agents.groups import Group, Said
 from turnwise.agents.sampling import skip, uniforms
-from turnwise.quick import quick
 
 Flags = NDArray[np.bool_]
+_AHEAD = 4
+"""Draws of a request that are made at once."""
 
 
-@dataclass(slots=True, eq=False)
-class Asked:
-    """A request, and what has been sampled of its reply before it was interrupted."""
+class Step(NamedTuple):
+    """What the rows go on as: (row, next token) of every row to be, ascending, and what is known of that token."""
 
-    number: int
-    ask: Ask
-    context: tuple[int, ...]
-    """The prompt and what has been sampled."""
-    ids: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    entropy: tuple[float, ...] = ()
-    versions: tuple[tuple[int, int], ...] = ()
-    """(first token, version of the weights) per span that is over."""
+    parents: Ints
+    tokens: Ints
+    logprobs: NDArray[np.float32]
+    entropy: NDArray[np.float32] | None
 
-
-make_asked = quick(Asked)
+    def only(self, some: Flags) -> Step:
+        """These of them."""
+        entropy = None if self.entropy is None else self.entropy[some]
+        return Step(self.parents[some], self.tokens[some], self.logprobs[some], entropy)
 
 
 class Drafts:
-    """The requests that are being answered, and which row each of them reads."""
+    """The requests that are being answered, which row each of them reads, and what has been said in each row."""
 
     def __init__(self, end_id: int, decode: Callable[[tuple[int, ...]], str]) -> None:
         self._end_id, self._decode = end_id, decode
-        self.asked: list[Asked] = []
-        self.row = self._said = self._limit = self._place = np.zeros(0, dtype=np.int64)
-        """Per request: its row, the tokens said, the most it may say, and its line in the tables below."""
-        self._seeds = np.zeros(0, dtype=np.uint64)
-        """Streams that begin at the next draw."""
-        self._measured = np.zeros(0, dtype=np.int64)
-        """First tokens whose entropy is recorded."""
+        self.number = self.row = np.zeros(0, dtype=np.int64)
+        """Per request: its number, and its row."""
+        self._sessions = np.zeros(0, dtype=object)
+        self._streams = np.zeros(0, dtype=np.uint64)
+        """Per request: its stream, which begins at the first of the draws below."""
+        self._draws = np.zeros((0, 0))
+        """[`_AHEAD`, requests], and how many of them are used up."""
+        self._used = 0
+        self._groups: list[Group] = []
+        """Per row: where its requests come from."""
+        self._of_rows = np.zeros((5, 0), dtype=np.int64)
+        """Per row, and room for more: the tokens said, the most that may be, how many first ones have their entropy
+        recorded, whether a text may end it, and the place of its (temperature, top_p) among the names."""
+        self._said, self._limit, self._measured, self._stops, self._kind = self._of_rows
         self._ids = np.zeros((0, 0), dtype=np.int64)
         self._logprobs = np.zeros((0, 0), dtype=np.float32)
         self._entropy = np.zeros((0, 0), dtype=np.float32)
-        self._free: list[int] = []
         self._names: list[tuple[float, float]] = []
-        self._kind = np.zeros(0, dtype=np.int64)
-        """Per request: the place of its (temperature, top_p) among the names."""
-        self._stops = np.zeros(0, dtype=bool)
-        """Per request: whether a text may end it."""
-        self._resumed = np.zeros(0, dtype=bool)
-        """Per request: whether some of it was said before it came to its row."""
         self.kinds: list[tuple[tuple[float, float], Ints | None]] = []
-        """(temperature, top_p), and who is sampled with it; None for all."""
+        """(temperature, top_p), and the rows that are sampled with it; None for all."""
 
     def __len__(self) -> int:
-        return len(self.asked)
+        return len(self.row)
 
-    def add(self, asked: Sequence[Asked], rows: Sequence[int]) -> None:
-        """Begin replies to these requests, or go on with them."""
-        said = np.array([len(one.ids) for one in asked], dtype=np.int64)
-        begun = np.array([len(one.ask.begun) for one in asked], dtype=np.int64)
-        seeds = np.array([one.ask.seed & 0xFFFFFFFFFFFFFFFF for one in asked], dtype=np.uint64)
-        limit, measured, stops, kind = self._settings_of(asked)
-        place = self._places(len(asked), int(limit.max()), int(min(measured.max(), limit.max())))
-        for index in np.flatnonzero(said).tolist():
-            line, one = place[index], asked[index]
-            self._ids[line, : len(one.ids)] = one.ids
-            self._logprobs[line, : len(one.ids)] = one.logprobs
-            self._entropy[line, : len(one.entropy)] = one.entropy
-        self.row = np.concatenate([self.row, np.array(rows, dtype=np.int64)])
-        self._said = np.concatenate([self._said, said])
-        self._limit = np.concatenate([self._limit, limit])
-        self._place = np.concatenate([self._place, np.array(place, dtype=np.int64)])
-        self._seeds = np.concatenate([self._seeds, skip(seeds, (said + begun).astype(np.uint64))])
-        self._measured = np.concatenate([self._measured, measured])
-        self._stops = np.concatenate([self._stops, stops.astype(bool)])
-        self._kind = np.concatenate([self._kind, kind])
-        self._resumed = np.concatenate([self._resumed, said > 0])
-        self.asked += asked
+    def add(self, groups: Sequence[Group]) -> None:
+        """Begin replies to these requests, or go on with them, in rows behind those there are."""
+        first = len(self._groups)
+        self._grow(first + len(groups), groups)
+        for row, group in enumerate(groups, first):
+            sampling, said = group.ask.sampling, group.said
+            name = sampling.temperature, sampling.top_p
+            if name not in self._names:
+                self._names.append(name)
+            self._of_rows[:, row] = (
+                *(len(said.ids), sampling.max_tokens, sampling.entropy_tokens, bool(sampling.stop)),
+                self._names.index(name),
+            )
+            self._ids[row, : len(said.ids)] = said.ids
+            self._logprobs[row, : len(said.ids)] = said.logprobs
+            self._entropy[row, : len(said.entropy)] = said.entropy
+        self._groups += groups
+        sizes = [len(group) for group in groups]
+        self.row = np.concatenate([self.row, np.arange(first, first + len(groups)).repeat(sizes)])
+        self.number = np.concatenate([self.number, *[group.numbers for group in groups]])
+        self._sessions = np.concatenate([self._sessions, *[group.sessions for group in groups]])
+        self._streams = np.concatenate([self._next_streams(), *[group.streams for group in groups]])
+        self._draws, self._used = np.zeros((0, len(self.row))), 0
         self._sort()
 
-    def _settings_of(self, asked: Sequence[Asked]) -> Ints:
-        """[4, requests]: the most it may say, tokens measured, whether a text may end it, and its kind."""
-        settings = [one.ask.sampling for one in asked]
-        if settings.count(settings[0]) == len(settings):
-            settings = settings[:1]
-        names = [(each.temperature, each.top_p) for each in settings]
-        self._names += [name for name in dict.fromkeys(names) if name not in self._names]
-        rows = [
-            (each.max_tokens, each.entropy_tokens, bool(each.stop), self._names.index(name))
-            for each, name in zip(settings, names, strict=True)
-        ]
-        return np.broadcast_to(np.array(rows, dtype=np.int64), (len(asked), 4)).T
+    def ask(self, row: int) -> Ask:
+        """One of the requests of a row."""
+        return self._groups[row].ask
 
-    def _places(self, count: int, longest: int, measured: int) -> list[int]:
-        """Lines of the tables, which are made larger where need be."""
-        lines, missing = len(self._ids), count - len(self._free)
-        if missing > 0 or longest > self._ids.shape[1] or measured > self._entropy.shape[1]:
-            more = max(missing, lines) if missing > 0 else 0
-            self._free += range(lines, lines + more)
-            self._ids = _grown(self._ids, lines + more, longest)
-            self._logprobs = _grown(self._logprobs, lines + more, longest)
-            self._entropy = _grown(self._entropy, lines + more, measured)
-        taken = self._free[len(self._free) - count :]
-        del self._free[len(self._free) - count :]
-        return taken
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt."""
+        return max([len(group.ask.prompt) for group in self._groups], default=0)
+
+    def _grow(self, rows: int, groups: Sequence[Group] = ()) -> None:
+        """Have room for so many rows, and for what these may say."""
+        longest = max([group.ask.sampling.max_tokens for group in groups], default=0)
+        measured = max([min(group.ask.sampling.entropy_tokens, longest) for group in groups], default=0)
+        lines = self._of_rows.shape[1]
+        if rows <= lines and longest <= self._ids.shape[1] and measured <= self._entropy.shape[1]:
+            return
+        if rows > lines:
+            lines = max(rows, 2 * lines)
+        self._of_rows = _grown(self._of_rows, 5, lines)
+        self._said, self._limit, self._measured, self._stops, self._kind = self._of_rows
+        self._ids, self._logprobs = _grown(self._ids, lines, longest), _grown(self._logprobs, lines, longest)
+        self._entropy = _grown(self._entropy, lines, measured)
 
     def _sort(self) -> None:
+        """Know the kinds of the rows."""
         if len(self._names) == 1:
             self.kinds = [(self._names[0], None)]
             return
-        kinds = np.unique(self._kind)
-        alone = len(kinds) == 1
-        self.kinds = [(self._names[kind], None if alone else np.flatnonzero(self._kind == kind)) for kind in kinds]
+        kind = self._kind[: len(self._groups)]
+        used = np.unique(kind).tolist()
+        alone = len(used) == 1
+        self.kinds = [(self._names[one], None if alone else np.flatnonzero(kind == one)) for one in used]
+
+    # A token more
 
     def uniforms(self) -> NDArray[np.float64]:
         """The next draw of each request."""
-        draws = uniforms(self._seeds, 0)
-        self._seeds = skip(self._seeds, np.ones(1, dtype=np.uint64))
+        if self._used == len(self._draws):
+            self._streams = self._next_streams()
+            self._draws, self._used = uniforms(self._streams, np.arange(_AHEAD, dtype=np.uint64)[:, None]), 0
+        self._used += 1
+        draws: NDArray[np.float64] = self._draws[self._used - 1]
         return draws
+
+    def _next_streams(self) -> NDArray[np.uint64]:
+        """Streams that begin at the next draw."""
+        return skip(self._streams, self._used) if self._used else self._streams
 
     @property
     def measures(self) -> bool:
-        """Whether the entropy of the next token of some request is recorded."""
-        return bool((self._said < self._measured).any())
+        """Whether the entropy of the next token of some row is recorded."""
+        return self._entropy.shape[1] > 0 and bool((self._said < self._measured)[: len(self._groups)].any())
 
-    def take(self, drawn: Drawn) -> tuple[Flags, Flags]:
-        """Append a token to each reply: (which are over, which of them ended by themselves)."""
-        place, said = self._place, self._said
-        self._ids[place, said] = drawn.tokens
-        self._logprobs[place, said] = drawn.logprobs
-        if drawn.entropy is not None:
-            some = said < self._measured
-            self._entropy[place[some], said[some]] = drawn.entropy[some]
-        self._said = said + 1
-        finished = drawn.tokens == self._end_id
-        for index in np.flatnonzero(self._stops).tolist():
-            finished[index] |= self._stopped(index)
-        return finished | (self._said >= self._limit), finished
+    def parted(self, drawn: Drawn, vocabulary: int) -> Step:
+        """The rows to be. Until they are there (`follow`), `row` says which one of these a request will read."""
+        ordered = np.sort(drawn.places)
+        differ = np.ones(len(ordered), dtype=bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=differ[1:])
+        ordered = ordered[differ]
+        self.row = ordered.searchsorted(drawn.places)
+        parents, tokens = np.divmod(ordered, vocabulary)
+        logprobs = np.empty(len(ordered), dtype=np.float32)
+        logprobs[self.row] = drawn.logprobs  # requests of one row that say the same give it the same
+        return Step(parents, tokens, logprobs, None if drawn.entropy is None else drawn.entropy[parents])
 
-    def _stopped(self, index: int) -> bool:
-        ask = self.asked[index].ask
-        text = self._decode((*ask.begun, *self.ids(index)))
+    def ends(self, step: Step) -> tuple[Flags, Flags]:
+        """Of each row to be: whether its reply is over, and whether it ended by itself."""
+        finished = step.tokens == self._end_id
+        for index in self._stops[step.parents].nonzero()[0].tolist():
+            finished[index] |= self._stopped(int(step.parents[index]), int(step.tokens[index]))
+        return finished | (self._said[step.parents] + 1 >= self._limit[step.parents]), finished
+
+    def _stopped(self, row: int, token: int) -> bool:
+        ask = self._groups[row].ask
+        text = self._decode((*ask.begun, *self._ids[row, : self._said[row]].tolist(), token))
         return any(stop in text for stop in ask.sampling.stop)
 
-    def ids(self, index: int) -> tuple[int, ...]:
-        """What has been said."""
-        return tuple(self._ids[self._place[index], : self._said[index]].tolist())
+    def replies(self, step: Step, finished: Flags, version: int) -> list[Completion]:
+        """What the rows to be come to; the weights are of this version."""
+        rows, said = step.parents, self._said[step.parents]
+        each, longest = np.arange(len(rows)), int(said.max()) + 1
+        ids, logprobs = self._ids[rows, :longest], self._logprobs[rows, :longest]
+        ids[each, said], logprobs[each, said] = step.tokens, step.logprobs
+        found = []
+        for index, (row, length, tokens, nats, ended) in enumerate(
+            zip(rows.tolist(), (said + 1).tolist(), ids.tolist(), logprobs.tolist(), finished.tolist(), strict=True)
+        ):
+            group, entropy = self._groups[row], None
+            if group.ask.sampling.entropy_tokens:
+                entropy = self._measures(row, None if step.entropy is None else float(step.entropy[index]))
+            before = group.said
+            versions = (*before.versions, (len(before.ids), version)) if before.versions else ()
+            found.append(make_completion(tuple(tokens[:length]), tuple(nats[:length]), ended, entropy, versions))
+        return found
 
-    def completions(self, chosen: Ints, finished: Flags) -> list[Completion]:
-        """These replies as they are. Their versions are those before the weights of now.
+    def _measures(self, row: int, latest: float | None = None) -> tuple[float, ...]:
+        """Entropies of what a row has said, and of a token more."""
+        said, most = int(self._said[row]), int(self._measured[row])
+        found = self._entropy[row, : min(said, most)].tolist()
+        return (*found, latest) if latest is not None and said < most else (*found,)
 
-        Requests that came to a row together and have said the same share one.
-        """
-        first, which = self._distinct(chosen, finished)
-        found = self._written(chosen[first], finished)
-        return [found[index] for index in which.tolist()]
-
-    def _distinct(self, chosen: Ints, finished: Flags) -> tuple[Ints, Ints]:
-        """Places among the chosen of replies that differ, and which of them each one is."""
-        every = np.arange(len(chosen))
-        measured = self._measured[chosen]
-        if len(self.kinds) > 1 or (measured != measured[0]).any():
-            return every, every
-        token = self._ids[self._place[chosen], self._said[chosen] - 1]
-        key = (self.row[chosen] << 33) | (token << 1) | finished[chosen]
-        _, first, which = np.unique(
-            np.where(self._resumed[chosen], -1 - every, key), return_index=True, return_inverse=True
-        )
-        return first, which
-
-    def _written(self, chosen: Ints, finished: Flags) -> list[Completion]:
-        place, said = self._place[chosen], self._said[chosen].tolist()
-        most = max(said)
-        ids, logprobs = self._ids[place, :most].tolist(), self._logprobs[place, :most].tolist()
-        asked = [self.asked[index] for index in chosen.tolist()]
-        entropies: list[tuple[float, ...] | None] = [None] * len(asked)
-        if (measured := self._measured[chosen]).any():
-            table, lengths = self._entropy[place].tolist(), np.minimum(measured, said).tolist()
-            entropies = [
-                tuple(row[:length]) if one.ask.sampling.entropy_tokens else None
-                for one, row, length in zip(asked, table, lengths, strict=True)
-            ]
-        return [
-            make_completion(tuple(tokens[:length]), tuple(nats[:length]), ended, entropy, one.versions)
-            for one, tokens, nats, length, ended, entropy in zip(
-                asked, ids, logprobs, said, finished[chosen].tolist(), entropies, strict=True
-            )
-        ]
-
-    def interrupted(self, version: int) -> list[Asked]:
-        """All requests, with what has been said; the weights were of this version."""
-        if not self.asked:
-            return []
-        replies = self.completions(np.arange(len(self)), np.zeros(len(self), dtype=bool))
-        for one, reply in zip(self.asked, replies, strict=True):
-            one.versions = (*one.versions, (len(one.ids), version))
-            one.ids, one.logprobs, one.entropy = reply.ids, reply.logprobs, reply.topk_entropy or ()
-            one.context = one.ask.prompt + one.ids
-        return self.asked
+    def leave(self, over: Flags) -> tuple[list[int], list[str | None], list[int]]:
+        """Let the requests go whose rows to be are over: numbers, sessions, and which of those rows each one had."""
+        ends, rank = over[self.row], over.cumsum()
+        which = rank[self.row[ends]] - 1
+        gone = self.number[ends].tolist(), self._sessions[ends].tolist(), which.tolist()
+        self.keep(~ends)
+        self.row = self.row - rank[self.row]
+        return gone
 
     def keep(self, going: Flags) -> None:
-        """Let go of the others."""
-        self._free += self._place[~going].tolist()
-        self.asked = [one for one, goes in zip(self.asked, going.tolist(), strict=True) if goes]
-        self.row, self._said, self._limit, self._place = (
-            column[going] for column in (self.row, self._said, self._limit, self._place)
-        )
-        self._seeds, self._measured = self._seeds[going], self._measured[going]
-        self._kind, self._stops, self._resumed = self._kind[going], self._stops[going], self._resumed[going]
+        """Let go of the other requests."""
+        self.number, self.row, self._sessions = self.number[going], self.row[going], self._sessions[going]
+        self._streams, self._draws = self._streams[going], self._draws[:, going]
+
+    def follow(self, parents: Ints, rows: Ints, step: Step | None = None) -> None:
+        """Row `parents[i]`, with what it says, is row `rows[i]` from now on; there are no others."""
+        self.row = rows[self.row]
+        if parents is not rows:
+            self._move(parents, rows)
+        if step is not None:
+            said = self._said[rows]
+            self._ids[rows, said], self._logprobs[rows, said] = step.tokens, step.logprobs
+            if step.entropy is not None:
+                some = said < self._measured[rows]
+                self._entropy[rows[some], said[some]] = step.entropy[some]
+            self._said[rows] = said + 1
+
+    def _move(self, parents: Ints, rows: Ints) -> None:
+        moved = (parents != rows).nonzero()[0]
+        if len(moved):
+            self._grow(len(rows))
+            sources, targets = parents[moved], rows[moved]
+            self._of_rows[:, targets] = self._of_rows[:, sources]
+            for table in (self._ids, self._logprobs, self._entropy):
+                if table.shape[1]:
+                    table[targets] = table[sources]
+        groups = self._groups
+        self._groups = [groups[row] for row in parents[rows.argsort()].tolist()]
         self._sort()
+
+    def interrupted(self, version: int) -> list[Group]:
+        """The requests, with what has been said; the weights were of this version."""
+        found, streams = [], self._next_streams()
+        for row, group in enumerate(self._groups):
+            length, before, members = int(self._said[row]), group.said, self.row == row
+            ids, logprobs = self._ids[row, :length].tolist(), self._logprobs[row, :length].tolist()
+            versions = (*before.versions, (len(before.ids), version))
+            said = Said(tuple(ids), tuple(logprobs), self._measures(row), versions)
+            own = self.number[members], self._sessions[members], streams[members]
+            found.append(Group(group.ask, group.ask.prompt + said.ids, *own, said))
+        return found
 
 
 def _grown(table: NDArray[Any], lines: int, width: int) -> NDArray[Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+from turnwise.quick import quick
 
 _STEP = 32
 """Slots are long enough for this many tokens, or a multiple."""
@@ -21,7 +25,7 @@ class Trunk:
     """[layers, 2, key heads, tokens, D]."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parked:
     """The cache of a context that nobody samples from now."""
 
@@ -38,6 +42,9 @@ class Parked:
     def own(self) -> int:
         """Tokens that are not in the trunk."""
         return len(self.tokens) - self.shared
+
+
+make_parked = quick(Parked)
 
 
 class Pool:
@@ -88,19 +95,15 @@ class Pool:
         """Let go of all slots."""
         self.cache = self._empty(0, 0, self.cache.dtype)
 
-    def copy(self, sources: list[int], targets: list[int], length: int) -> None:
+    def copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64], length: int) -> None:
         """Slot `targets[i]` becomes slot `sources[i]`, its first tokens; no target is a source."""
         used = self.cache[:, :, :, :, :length]
-        if len(sources) == 1:
-            used[:, :, targets[0]] = used[:, :, sources[0]]
-        else:
-            device = self._device
-            chosen = used.index_select(2, torch.tensor(sources, device=device))
-            used.index_copy_(2, torch.tensor(targets, device=device), chosen)
+        chosen = used.index_select(2, torch.from_numpy(sources).to(self._device))
+        used.index_copy_(2, torch.from_numpy(targets).to(self._device), chosen)
 
-    def take(self, slots: list[int], length: int) -> Tensor:
+    def take(self, slots: NDArray[np.int64], length: int) -> Tensor:
         """A copy of the first tokens of some slots: [layers, 2, slots, key heads, length, D]."""
-        return self.cache[:, :, :, :, :length].index_select(2, torch.tensor(slots, device=self._device))
+        return self.cache[:, :, :, :, :length].index_select(2, torch.from_numpy(slots).to(self._device))
 
     def put(self, slots: list[int], caches: Tensor, places: list[int], length: int) -> None:
         """The other way: slot i gets the first tokens of `caches` at place i."""
@@ -195,7 +198,7 @@ class Branch:
     """[m] places among the tokens of the pass; None for all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """What the tokens of one forward pass see. An `Attending`.
 
@@ -276,3 +279,6 @@ class Pass:
         if tokens is None:
             return joined(out, norm, found, found_norm)
         return out.index_copy_(0, tokens, joined(out[tokens], norm[tokens], found, found_norm))
+
+
+make_pass = quick(Pass)

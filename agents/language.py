@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnwise.agents.context import ChatContext
-from turnwise.agents.engine import AgentFailure, Ask, Completion, Engine, StreamingEngine, make_ask
+from turnwise.agents.engine import AgentFailure, Completion, Engine, StreamingEngine, make_ask
 from turnwise.agents.sampling import Sampling
 from turnwise.records import Reply, Request, make_reply
 
@@ -70,6 +70,10 @@ class LanguageAgent:
         seconds, version = time.perf_counter() - started, self.engine.weight_version
         return [self._reply(completion, seconds, version) for completion in completions]
 
+    def settings_of(self, request: Request) -> Sampling:
+        """How this request is sampled. Raises ValueError where it leaves no token to sample."""
+        return self._sampling(self._limit(request))
+
     def _sampling(self, limit: int) -> Sampling:
         return self.sampling if limit == self.sampling.max_tokens else replace(self.sampling, max_tokens=limit)
 
@@ -112,7 +116,21 @@ class LanguageStream:
 
     def submit(self, requests: Sequence[Request]) -> list[int]:
         """Hand requests in; returns their numbers. Raises ValueError where one leaves no token to sample."""
-        numbers = self._engine.submit([self._ask(request) for request in requests])
+        agent, sampling = self._agent, self._agent.sampling
+        opening, goes_on = agent.context.opening, agent.context.goes_on
+        numbers = self._engine.submit(
+            [
+                make_ask(
+                    request.prompt_ids or opening(request.messages),
+                    request.seed,
+                    sampling if request.max_tokens is None and not request.begun else agent.settings_of(request),
+                    request.begun,
+                    request.session if goes_on else None,
+                    request.allowed,
+                )
+                for request in requests
+            ]
+        )
         self._since.update(dict.fromkeys(numbers, time.perf_counter()))
         return numbers
 
@@ -120,17 +138,14 @@ class LanguageStream:
         """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
         done = self._engine.receive(timeout_s)
         now, version, since = time.perf_counter(), self._engine.weight_version, self._since
-        made: dict[tuple[int, float], Reply] = {}  # of requests that share a completion, one that they share too
+        made: dict[tuple[int, float], Reply | AgentFailure] = {}  # requests that share a completion share a reply too
         replies: list[tuple[int, Reply | AgentFailure]] = []
         for number, found in done:
             begun = since.pop(number)
-            if isinstance(found, Completion):
-                reply = made.get((id(found), begun))
-                if reply is None:
-                    reply = made[id(found), begun] = self._agent._reply(found, now - begun, version)
-                replies.append((number, reply))
-            else:
-                replies.append((number, found))
+            key = id(found), begun
+            if key not in made:
+                made[key] = self._agent._reply(found, now - begun, version) if isinstance(found, Completion) else found
+            replies.append((number, made[key]))
         return replies
 
     def withdraw(self, numbers: Sequence[int]) -> None:
@@ -138,15 +153,3 @@ class LanguageStream:
         self._engine.withdraw(numbers)
         for number in numbers:
             self._since.pop(number, None)
-
-    def _ask(self, request: Request) -> Ask:
-        agent = self._agent
-        whole = request.max_tokens is None and not request.begun
-        return make_ask(
-            prompt=request.prompt_ids or agent.context.opening(request.messages),
-            seed=request.seed,
-            sampling=agent.sampling if whole else agent._sampling(agent._limit(request)),
-            begun=request.begun,
-            session=request.session if agent.context.goes_on else None,
-            allowed=request.allowed,
-        )

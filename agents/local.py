@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,11 +21,12 @@ import torch
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.decoder import decoder_of
-from turnwise.agents.drafts import Asked, Drafts, Flags, make_asked
-from turnwise.agents.drawing import Drawn, draw
+from turnwise.agents.drafts import Drafts, Flags, Step
+from turnwise.agents.drawing import draw
 from turnwise.agents.engine import AgentFailure, Ask, Completion, Weights
+from turnwise.agents.groups import Group, Waiting, grouped, merged
 from turnwise.agents.kv import Trunk
-from turnwise.agents.modules import ModuleRows, blocks
+from turnwise.agents.modules import ModuleRows
 from turnwise.agents.parking import Parking
 from turnwise.agents.rows import Rows
 from turnwise.agents.sampling import Sampling
@@ -74,11 +75,9 @@ class LocalEngine:
         self._rows: Rows | str | None = None
         self._parking = Parking()
         self._drafts = Drafts(end_id, decode)
-        self._waiting: deque[Asked] = deque()
+        self._waiting = Waiting()
         self._done: dict[int, Completion] = {}
         self._numbers = itertools.count()
-        self._plain = False
-        """Whether request i reads row i."""
         self._weights: tuple[Any, ...] | None = None
         """What tells that the weights are those that the caches were read with."""
         self._parameters: list[torch.Tensor] = []
@@ -114,7 +113,8 @@ class LocalEngine:
         if not all(ask.prompt for ask in asks):
             raise ValueError("a prompt needs at least one token to read: got an empty one")
         numbers = [*itertools.islice(self._numbers, len(asks))]
-        self._waiting.extend([make_asked(number, ask, ask.prompt) for number, ask in zip(numbers, asks, strict=True)])
+        if numbers:
+            self._waiting.put(grouped(asks, numbers[0]))
         return numbers
 
     def receive(self, timeout_s: float) -> list[tuple[int, Completion | AgentFailure]]:
@@ -146,11 +146,10 @@ class LocalEngine:
 
     def withdraw(self, numbers: Sequence[int]) -> None:
         """Forget these requests: nobody waits for them any more. Unknown numbers are ignored."""
-        gone = set(numbers)
-        for number in gone & self._done.keys():
-            del self._done[number]
-        self._waiting = deque(one for one in self._waiting if one.number not in gone)
-        going = np.array([one.number not in gone for one in self._drafts.asked], dtype=bool)
+        for number in numbers:
+            self._done.pop(number, None)
+        self._waiting.withdraw(numbers)
+        going = ~np.isin(self._drafts.number, numbers)
         if not going.all():
             self._drafts.keep(going)
             self._close_rows()
@@ -211,13 +210,13 @@ class LocalEngine:
 
     def _interrupt(self) -> None:
         """Whatever was read is of no use: requests that are being answered go on from what they have said."""
-        if isinstance(self._rows, Rows):
+        if isinstance(self._rows, Rows) and len(self._drafts):
             version = self.weight_version if self._weights is None else self._weights[0]
-            self._waiting.extendleft(reversed(self._drafts.interrupted(version)))
+            self._waiting.put(self._drafts.interrupted(version), in_front=True)
             self._drafts.keep(np.zeros(len(self._drafts), dtype=bool))
             self._close_rows()
+        if isinstance(self._rows, Rows):
             self._rows.forget()
-        self._plain = False
         self._parking.forget()
 
     def sleep(self) -> None:
@@ -245,98 +244,76 @@ class LocalEngine:
             self._admit(rows)
         drafts = self._drafts
         logits = rows.forward()
-        entropy, draws = drafts.measures, drafts.uniforms()
-        drawn = _drawn(logits, drafts, draws, entropy)
+        drawn = draw(logits, drafts.row, drafts.uniforms(), drafts.kinds, entropy=drafts.measures)
         self.sampled += len(drafts)
-        over, finished = drafts.take(drawn)
-        tokens = drawn.tokens
+        step = drafts.parted(drawn, logits.shape[1])
+        over, finished = drafts.ends(step)
         if over.any():
-            self._end(rows, over, finished)
-            tokens, self._plain = tokens[~over], False
-        if self._plain:
-            rows.go_on(tokens)
-            return
-        keys, drafts.row = np.unique(drafts.row * logits.shape[1] + tokens, return_inverse=True)
-        drafts.row = rows.follow(keys // logits.shape[1], keys % logits.shape[1])[drafts.row]
-        self._plain = len(drafts) == rows.count and bool((drafts.row == np.arange(rows.count)).all())
+            ended = step.only(over)
+            replies, sessions, which = self._hand_out(drafts, ended, over, finished)
+            if self._parking.pays and any(sessions):
+                self._park(rows, ended.parents.tolist(), replies, sessions, which)
+            step = step.only(~over)
+        drafts.follow(step.parents, rows.follow(step.parents, step.tokens), step)
 
-    def _end(self, rows: Rows, over: Flags, finished: Flags) -> None:
-        """Hand these replies out, and park the conversations that they belong to."""
-        drafts = self._drafts
-        chosen = np.flatnonzero(over)
-        ended = [drafts.asked[index] for index in chosen.tolist()]
-        replies = drafts.completions(chosen, finished)
-        for one, reply in zip(ended, replies, strict=True):
-            self._done[one.number] = self._spanned(reply, one) if one.versions else reply
-        if self._parking.pays:
-            standing: dict[int, tuple[tuple[int, ...], list[str]]] = {}  # row -> its tokens, and who stands there
-            for row, one, reply in zip(drafts.row[chosen].tolist(), ended, replies, strict=True):
-                if one.ask.session is not None:
-                    if row not in standing:
-                        standing[row] = one.ask.prompt + reply.ids, []
-                    standing[row][1].append(one.ask.session)
-            self._park(rows, standing)
-        drafts.keep(~over)
+    def _hand_out(
+        self, drafts: Drafts, ended: Step, over: Flags, finished: Flags
+    ) -> tuple[list[Completion], list[str | None], list[int]]:
+        """The replies that are over; the session of each request, and which of the replies it gets."""
+        replies = drafts.replies(ended, finished[over], self.weight_version)
+        numbers, sessions, which = drafts.leave(over)
+        self._done.update(zip(numbers, [replies[place] for place in which], strict=True))
+        return replies, sessions, which
 
-    def _spanned(self, reply: Completion, one: Asked) -> Completion:
-        return replace(reply, versions=(*one.versions, (len(one.ids), self.weight_version)))
-
-    def _park(self, rows: Rows, standing: dict[int, tuple[tuple[int, ...], list[str]]]) -> None:
-        """Keep what was read of these rows for the conversations that stand there."""
-        caches = rows.park([*standing], [tokens for tokens, _ in standing.values()])
-        for parked, (_, sessions) in zip(caches, standing.values(), strict=True):
-            self._parking.keep(sessions, parked)
+    def _park(
+        self, rows: Rows, row_of: list[int], replies: list[Completion], sessions: list[str | None], which: list[int]
+    ) -> None:
+        """Keep what was read for the conversations that go on. row_of: of each reply."""
+        contexts = {row: self._drafts.ask(row).prompt + reply.ids for row, reply in zip(row_of, replies, strict=True)}
+        standing: dict[int, list[str]] = {row: [] for row in contexts}
+        members = [standing[row] for row in row_of]
+        for session, place in zip(sessions, which, strict=True):
+            if session is not None:
+                members[place].append(session)
+        used = [row for row, names in standing.items() if names]
+        for row, parked in zip(used, rows.park(used, [contexts[row] for row in used]), strict=True):
+            self._parking.keep(standing[row], parked)
 
     @torch.inference_mode()
     def _close_rows(self) -> None:
         """Close those that no request reads any more."""
         if isinstance(self._rows, Rows):
             used, self._drafts.row = np.unique(self._drafts.row, return_inverse=True)
-            self._drafts.row = self._rows.only(used)[self._drafts.row]
-            self._plain = False
+            self._drafts.follow(used, self._rows.only(used))
 
     def _admit(self, rows: Rows) -> None:
         """Begin the requests that there is room for; at least one, where nothing is going on."""
-        admitted = self._next()
-        if not admitted:
+        drafts = self._drafts
+        groups, longest = self._waiting.take(len(drafts), drafts.longest, self.batch_tokens)
+        if not groups:
             return
-        groups: dict[tuple[int, ...], list[Asked]] = {}
-        for one in admitted:
-            groups.setdefault(one.context, []).append(one)
-        parked = {c: self._parking.find((one.ask.session for one in group), c) for c, group in groups.items()}
-        trunks = self._trunks(rows, [(context, len(groups[context])) for context in groups if parked[context] is None])
-        length = longest = 0
-        for context, group in groups.items():
-            found = parked[context]
-            shared = trunks[context][1] if found is None else found.shared
-            most = max([len(one.ask.prompt) + one.ask.sampling.max_tokens for one in group])
-            length, longest = max(length, len(context) - shared), max(longest, most - shared)
-        rows.reserve(len(groups), min(length + _ROOM, longest), longest, len(self._drafts) + len(admitted))
-        opened = rows.open([(context, parked[context], *trunks.get(context, (None, 0))) for context in groups])
-        row_of = [row for row, group in zip(opened, groups.values(), strict=True) for _ in group]
-        self._drafts.add([one for group in groups.values() for one in group], row_of)
-        self._plain = False
-
-    def _next(self) -> list[Asked]:
-        """The requests that there is room for, in the order in which they came."""
-        if not self._waiting:
-            return []
-        admitted: list[Asked] = []
-        longest = max([len(one.ask.prompt) for one in self._drafts.asked], default=0)
-        longer = max(longest, *[len(one.context) for one in self._waiting])
-        if (len(self._drafts) + len(self._waiting)) * longer <= self.batch_tokens:
-            longest, admitted = longer, [*self._waiting]
-            self._waiting.clear()
-        while self._waiting:
-            longer = max(longest, len(self._waiting[0].context))
-            count = len(self._drafts) + len(admitted) + 1
-            if count > 1 and count * longer > self.batch_tokens:
-                break
-            longest = longer
-            admitted.append(self._waiting.popleft())
-        live = (len(self._drafts) + len(admitted)) * longest
-        self._parking.shrink(max(self.batch_tokens - live, self.batch_tokens // 2))
-        return admitted
+        groups = merged(groups)
+        count = len(drafts) + sum(map(len, groups))
+        self._parking.shrink(max(self.batch_tokens - count * longest, self.batch_tokens // 2))
+        parked = [self._parking.find(group.sessions.tolist(), group.context) for group in groups]
+        fresh: Counter[tuple[int, ...]] = Counter()
+        for group, found in zip(groups, parked, strict=True):
+            if found is None:
+                fresh[group.context] += len(group)
+        trunks = self._trunks(rows, [*fresh.items()])
+        length = most = 0
+        for group, found in zip(groups, parked, strict=True):
+            shared = trunks[group.context][1] if found is None else found.shared
+            length = max(length, len(group.context) - shared)
+            most = max(most, len(group.ask.prompt) + group.ask.sampling.max_tokens - shared)
+        rows.reserve(len(groups), min(length + _ROOM, most), most, count)
+        rows.open(
+            [
+                (group.context, found, *trunks.get(group.context, (None, 0)))
+                for group, found in zip(groups, parked, strict=True)
+            ]
+        )
+        drafts.add(groups)
 
     def _trunks(
         self, rows: Rows, fresh: Sequence[tuple[tuple[int, ...], int]]
@@ -353,43 +330,24 @@ class LocalEngine:
 
     def _in_blocks(self) -> None:
         """Every waiting request, a block after the other, by the model's own modules."""
-        waiting = [*self._waiting]
-        self._waiting.clear()
-        for members in blocks([one.context for one in waiting], self.batch_tokens):
-            self._block([waiting[index] for index in members])
+        waiting, self._waiting = self._waiting, Waiting()
+        waiting.sort()
+        while len(waiting):
+            groups, _ = waiting.take(0, 0, self.batch_tokens)
+            self._block(merged(groups))
 
-    def _block(self, asked: Sequence[Asked]) -> None:
-        contexts: dict[tuple[int, ...], int] = {}
+    def _block(self, groups: Sequence[Group]) -> None:
         drafts = Drafts(self.end_id, self.decode)
-        drafts.add(asked, [contexts.setdefault(one.context, len(contexts)) for one in asked])
-        rows = ModuleRows(self.model, self.clock, [*contexts], self.pad_id)
-        while True:
-            entropy, draws = drafts.measures, drafts.uniforms()
-            drawn = _drawn(rows.logits, drafts, draws, entropy)
+        drafts.add(groups)
+        rows = ModuleRows(self.model, self.clock, [group.context for group in groups], self.pad_id)
+        while len(drafts):
+            drawn = draw(rows.logits, drafts.row, drafts.uniforms(), drafts.kinds, entropy=drafts.measures)
             self.sampled += len(drafts)
-            over, finished = drafts.take(drawn)
+            step = drafts.parted(drawn, rows.logits.shape[1])
+            over, finished = drafts.ends(step)
             if over.any():
-                chosen = np.flatnonzero(over)
-                numbers = [drafts.asked[index].number for index in chosen.tolist()]
-                self._done |= zip(numbers, drafts.completions(chosen, finished), strict=True)
-            if over.all():
-                return
-            drafts.keep(~over)
-            width = rows.logits.shape[1]
-            keys, drafts.row = np.unique(drafts.row * width + drawn.tokens[~over], return_inverse=True)
-            rows.advance(keys // width, keys % width)
-
-
-def _drawn(logits: torch.Tensor, drafts: Drafts, draws: Any, entropy: bool) -> Drawn:
-    """A token of every request, each in its own way."""
-    if len(drafts.kinds) == 1:
-        return draw(logits, drafts.row, draws, *drafts.kinds[0][0], entropy=entropy)
-    count = len(drafts)
-    found = Drawn(np.zeros(count, np.int64), np.zeros(count, np.float32), np.zeros(count, np.float32))
-    for kind, members in drafts.kinds:
-        used, row_of = np.unique(drafts.row[members], return_inverse=True)
-        part = draw(logits[torch.from_numpy(used).to(logits.device)], row_of, draws[members], *kind, entropy=entropy)
-        for whole, some in zip(found, part, strict=True):
-            if some is not None and whole is not None:
-                whole[members] = some
-    return found if entropy else found._replace(entropy=None)
+                self._hand_out(drafts, step, over, finished)
+                step = step.only(~over)
+            drafts.follow(step.parents, np.arange(len(step.parents)), step)
+            if len(drafts):
+                rows.advance(step.parents, step.tokens)

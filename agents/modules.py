@@ -15,21 +15,6 @@ from transformers import DynamicCache
 from turnwise.agents.clock import ModelClock
 
 
-def blocks(prompts: Sequence[tuple[int, ...]], batch_tokens: int) -> list[list[int]]:
-    """Indices of the prompts, shortest first and equal ones side by side, in blocks of at most that many tokens."""
-    holders: dict[tuple[int, ...], list[int]] = {}
-    for index, prompt in enumerate(prompts):
-        holders.setdefault(prompt, []).append(index)
-    found: list[list[int]] = []
-    for prompt in sorted(holders, key=len):
-        for index in holders[prompt]:
-            if found and len(prompt) * (len(found[-1]) + 1) <= batch_tokens:
-                found[-1].append(index)
-            else:
-                found.append([index])
-    return found
-
-
 def cache_name(model: Any) -> str:
     """What a model calls the cache that it goes on from: later releases of transformers have a new name for it."""
     return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"

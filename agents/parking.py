@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from turnwise.agents.kv import Parked, Trunk
 from turnwise.agents.trunks import common
@@ -19,9 +19,9 @@ class Parking:
     """Caches by conversation, the latest ones last. Equal contexts are held once."""
 
     def __init__(self) -> None:
-        self._holders: dict[Parked, set[str]] = {}
+        self._holders: dict[Parked, set[str | None]] = {}
         """Cache -> conversations that stand there; longest unused first."""
-        self._of: dict[str, Parked] = {}
+        self._of: dict[str | None, Parked] = {}
         self._trunks: list[Trunk] = []
         self._found = self._missed = 0
         self.tokens = 0
@@ -34,38 +34,39 @@ class Parking:
 
     def keep(self, sessions: Iterable[str], parked: Parked) -> None:
         """These conversations stand at the end of this context."""
-        holders = set(sessions)
+        holders: set[str | None] = set(sessions)
         if not holders:
             return
-        for session in holders & self._of.keys():
-            self._leave(session)
+        if not self._of.keys().isdisjoint(holders):
+            self._leave(holders)
         self._of |= dict.fromkeys(holders, parked)
         self._holders[parked] = holders
         self.tokens += parked.own
 
-    def find(self, sessions: Iterable[str | None], context: tuple[int, ...]) -> Parked | None:
+    def find(self, sessions: Sequence[str | None], context: tuple[int, ...]) -> Parked | None:
         """The cache that this context goes on from; the conversations stand nowhere then."""
-        found, known = None, False
-        if not self._of:
+        stood = self._leave(sessions)
+        if not stood:
             return None
-        for session in sessions:
-            parked = None if session is None else self._leave(session)
-            if found is None and parked is not None:
-                known, length = True, len(parked.tokens)
-                if length < len(context) and context[:length] == parked.tokens:
-                    found = parked
-        self._found += found is not None
-        self._missed += known and found is None
-        return found
+        for parked in stood:
+            length = len(parked.tokens)
+            if length < len(context) and context[:length] == parked.tokens:
+                self._found += 1
+                return parked
+        self._missed += 1
+        return None
 
-    def _leave(self, session: str) -> Parked | None:
-        parked = self._of.pop(session, None)
-        if parked is not None:
+    def _leave(self, sessions: Iterable[str | None]) -> list[Parked]:
+        """Where these conversations stood, each once."""
+        if not self._of:
+            return []
+        stood = [parked for parked in dict.fromkeys([self._of.pop(session, None) for session in sessions]) if parked]
+        for parked in stood:
             holders = self._holders[parked]
-            holders.remove(session)
+            holders.difference_update(sessions)
             if not holders:
                 self._drop(parked)
-        return parked
+        return stood
 
     def _drop(self, parked: Parked) -> None:
         for session in self._holders.pop(parked):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from turnwise.agents.clock import ModelClock
 from turnwise.agents.decoder import Decoder
-from turnwise.agents.kv import Block, Branch, Parked, Pass, Pool, Reading, Trunk
+from turnwise.agents.kv import Block, Branch, Parked, Pool, Reading, Trunk, make_parked, make_pass
 from turnwise.agents.static import StaticPasses
 
 Ints = NDArray[np.int64]
@@ -42,8 +42,12 @@ class Rows:
         """Row -> tokens to read before the latest one."""
         self._changed = True
         """Whether rows came, went or read since the pass before."""
-        self._mask_now = np.zeros((0, 0), dtype=np.float32)
+        self._deepest = 0
+        """Tokens of the longest slot that the latest tokens see, the latest one among them."""
+        self._mask_now: NDArray[np.float32] | None = None
+        """[rows, T]: 0 for what a row's latest token sees, or None where all see equally many; one more every pass."""
         self._first = np.zeros((0, 0), dtype=np.int64)
+        """[slots, key heads] where the keys of a slot begin, in a layer's slots laid out flat."""
         self._branches: tuple[Branch, ...] = ()
 
     # Opening and closing
@@ -59,6 +63,9 @@ class Rows:
         if moved:
             self.forget()
         self._reach(self.pool.length)
+        if moved:
+            heads = self.decoder.key_heads
+            self._first = (np.arange(self.pool.slots * heads) * self.pool.length).reshape(-1, heads)
         if len(self._own) < self.pool.slots:
             missing = self.pool.slots - len(self._own)
             self._own, self._shared, self._latest = (
@@ -97,12 +104,13 @@ class Rows:
         """Keep what was read of some rows. contexts: their tokens; the last ones may not have been read."""
         if not rows:
             return []
-        own = self._own[list(rows)]
-        caches = self.pool.take([*rows], int(own.max()))
+        slots = np.array(rows)
+        own, seen = self._own[slots], self._shared[slots]
+        caches = self.pool.take(slots, int(own.max()))
         return [
-            Parked(context[: seen + own], self._trunks[row], seen, caches, place)
-            for place, (row, context, own, seen) in enumerate(
-                zip(rows, contexts, own.tolist(), self._shared[list(rows)].tolist(), strict=True)
+            make_parked(context[:tokens], self._trunks[row], shared, caches, place)
+            for place, (row, context, tokens, shared) in enumerate(
+                zip(rows, contexts, (own + seen).tolist(), seen.tolist(), strict=True)
             )
         ]
 
@@ -117,10 +125,6 @@ class Rows:
                 part = slice(start, start + _TOKENS)
                 self.decoder(ids[part], positions[part], reading, 0)
         return Trunk(tokens, reading.cache())
-
-    def go_on(self, tokens: Ints) -> None:
-        """Row i goes on with `tokens[i]`, for all rows there are."""
-        self._latest[: self.count] = tokens
 
     def only(self, rows: Ints) -> Ints:
         """Close all rows but these (ascending); returns which ones they are now. What each reads next stays."""
@@ -147,35 +151,30 @@ class Rows:
         if kept == self.count and (parents == np.arange(kept)).all():
             self._latest[:kept] = tokens
             return parents
+        self._changed = True
         first = np.ones(kept, dtype=bool)
         first[1:] = parents[1:] != parents[:-1]
-        rows = np.where(first, parents, -1)
-        alive = np.zeros(self.count, dtype=bool)
+        alive = np.zeros(max(self.count, kept), dtype=bool)
         alive[parents] = True
-        further = np.flatnonzero(~first)
-        holes = np.flatnonzero(~alive)
-        free = np.concatenate([holes, np.arange(self.count, self.count + max(0, len(further) - len(holes)))])
-        rows[further] = free[: len(further)]
+        free = np.flatnonzero(~alive)
+        moved = np.concatenate([np.flatnonzero(~first), np.flatnonzero(first & (parents >= kept))])
+        rows = parents.copy()
+        rows[moved] = free[: len(moved)]
         if kept > self.pool.slots:
             self.reserve(kept - self.count, self.pool.length, self._longest, self._most)
-        self._copy(parents[further], rows[further])
-        movers = np.flatnonzero(rows >= kept)
-        targets = free[len(further) :][: len(movers)]
-        self._copy(rows[movers], targets)
-        rows[movers] = targets
+        self._copy(parents[moved], rows[moved])
         self.count = kept
         del self._trunks[kept:]
         self._latest[rows] = tokens
-        self._changed = True
         return rows
 
     def _copy(self, sources: Ints, targets: Ints) -> None:
+        """Row `targets[i]` becomes row `sources[i]`; no target is a source."""
         if not len(sources):
             return
-        self.pool.copy(sources.tolist(), targets.tolist(), int(self._own[sources].max()))
+        self.pool.copy(sources, targets, int(self._own[sources].max()))
         self._own[targets], self._shared[targets] = self._own[sources], self._shared[sources]
-        missing = int(targets.max()) + 1 - len(self._trunks)
-        self._trunks += [None] * max(0, missing)
+        self._trunks += [None] * (int(targets.max()) + 1 - len(self._trunks))
         for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
             self._trunks[target] = self._trunks[source]
 
@@ -248,11 +247,12 @@ class Rows:
         if self._changed or unread:
             self._look(rows, place[:rows], row_of)
             self._changed = bool(unread)
-        attending = Pass(
+        first = self._first[:rows] if row_of is None else self._first[row_of]
+        attending = make_pass(
             self.pool,
             self.decoder.scale,
             rows,
-            self._to((self._first + place[:, None]).reshape(-1)),
+            self._to((first + place[:, None]).reshape(-1)),
             *self._mask(place[:rows]),
             blocks,
             self._branches,
@@ -261,24 +261,24 @@ class Rows:
             return self.decoder(self._to(ids), self._to(place + seen), attending, rows)
 
     def _look(self, rows: int, own: Ints, row_of: Ints | None) -> None:
-        """Lay out anew what stays the same while every row goes on by a token."""
-        heads, length = self.decoder.key_heads, self.pool.length
-        if row_of is None:
-            row_of = np.arange(rows)
-        self._first = ((row_of * heads)[:, None] + np.arange(heads)) * length
-        self._mask_now = np.where(np.arange(length) < own[:, None], np.float32(0), np.float32(-np.inf))
-        self._branches = self._branches_of(row_of)
+        """Lay out anew what follows from pass to pass while every row goes on by a token."""
+        self._deepest = int(own.max()) if rows else 0
+        self._mask_now = None
+        if rows and self._deepest != own.min():
+            seen = np.arange(self.pool.length) < own[:, None]
+            self._mask_now = np.where(seen, np.float32(0), np.float32(-np.inf))
+        self._branches = self._branches_of(np.arange(rows) if row_of is None else row_of)
 
     def _mask(self, own: Ints) -> tuple[int, Tensor | None]:
         """(tokens of the longest slot, [rows, 1, 1, as many]: 0 for what a row's latest token, at `own`, sees)."""
         if not len(own):
             return 0, None
+        self._deepest += 1
+        if self._mask_now is None:
+            return self._deepest, None
         self._mask_now[np.arange(len(own)), own] = 0
-        longest = int(own.max()) + 1
-        if longest == own.min() + 1:
-            return longest, None
-        mask = torch.from_numpy(self._mask_now)[:, None, None, :longest]
-        return longest, mask.to(self._device, self.pool.cache.dtype)
+        mask = torch.from_numpy(self._mask_now)[:, None, None, : self._deepest]
+        return self._deepest, mask.to(self._device, self.pool.cache.dtype)
 
     def _added(self, seen: NDArray[Any]) -> Tensor:
         mask = np.where(seen, np.float32(0), np.float32(-np.inf))
@@ -313,6 +313,8 @@ class Rows:
 
     def _branches_of(self, row_of: Ints) -> tuple[Branch, ...]:
         """The trunks that these tokens see."""
+        if not any(self._trunks):
+            return ()
         members: dict[tuple[Trunk, int], list[int]] = {}
         for row, trunk in enumerate(self._trunks):
             if trunk is not None:
@@ -325,4 +327,5 @@ class Rows:
         return tuple(found)
 
     def _to(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        tensor = torch.from_numpy(array)
+        return tensor if self._device.type == "cpu" else tensor.to(self._device)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN = 0x9E3779B97F4A7C15
+_FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_WORD = 0xFFFFFFFFFFFFFFFF
 _FEWEST = 8
 """Seeds for which arrays are worth the while."""
 
@@ -41,33 +43,34 @@ class Sampling:
             raise ValueError(f"sampling.stop holds texts of at least one character: got {self.stop}")
 
 
-def mix(seeds: NDArray[np.uint64], position: int) -> NDArray[np.uint64]:
-    """SplitMix64 of each seed at one position of its stream. Shape as `seeds`. Source: Steele et al. 2014, fig. 16."""
-    with np.errstate(over="ignore"):
-        z = seeds + _GOLDEN * np.uint64(position + 1)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+def mix(seeds: NDArray[np.uint64], position: NDArray[np.uint64] | int) -> NDArray[np.uint64]:
+    """SplitMix64 of each seed at a position of its stream. Shapes alike. Source: Steele et al. 2014, fig. 16."""
+    z = seeds + (_GOLDEN * (position + 1) & _WORD)
+    z ^= z >> 30
+    z *= _FIRST
+    z ^= z >> 27
+    z *= _SECOND
+    z ^= z >> 31
+    return z
 
 
-def uniforms(seeds: NDArray[np.uint64], position: int) -> NDArray[np.float64]:
+def uniforms(seeds: NDArray[np.uint64], position: NDArray[np.uint64] | int) -> NDArray[np.float64]:
     """One draw from [0, 1) per seed. It depends on the seed and the position only, never on the rest of the batch."""
-    return (mix(seeds, position) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (mix(seeds, position) >> 11).astype(np.float64) * 2.0**-53
 
 
-def skip(seeds: NDArray[np.uint64], draws: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Seeds whose streams begin where those of `seeds` are after so many draws. Shapes alike."""
-    with np.errstate(over="ignore"):
-        return seeds + _GOLDEN * draws
+def skip(seeds: NDArray[np.uint64], draws: NDArray[np.uint64] | int) -> NDArray[np.uint64]:
+    """Seeds whose streams begin where those of `seeds` are after so many draws: each after its own, or all alike."""
+    return seeds + (_GOLDEN * draws & _WORD)
 
 
 def derive_seed(*parts: int) -> int:
     """A 63-bit seed made of whole numbers; another seed for every other sequence of parts."""
     z = 0
     for part in parts:  # SplitMix64 of what there is so far, as in `mix`
-        z = ((z ^ part) + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+        z = ((z ^ part) + _GOLDEN) & _WORD
+        z = ((z ^ (z >> 30)) * _FIRST) & _WORD
+        z = ((z ^ (z >> 27)) * _SECOND) & _WORD
         z ^= z >> 31
     return z >> 1
 
@@ -81,16 +84,16 @@ def derive_seeds(*parts: int | Sequence[int]) -> list[int]:
         return [derive_seed(*row) for row in zip(*rows, strict=True)]
     state = np.zeros(count, dtype=np.uint64)
     for part in parts:
-        state = mix(state ^ _words(part), 0)
-    found: list[int] = (state >> np.uint64(1)).tolist()
+        state = mix(state ^ words(part), 0)
+    found: list[int] = (state >> 1).tolist()
     return found
 
 
-def _words(part: int | Sequence[int]) -> NDArray[np.uint64] | np.uint64:
+def words(part: int | Sequence[int]) -> NDArray[np.uint64] | np.uint64:
     """The lowest 64 bits of each number."""
     if isinstance(part, int):
-        return np.uint64(part & 0xFFFFFFFFFFFFFFFF)
+        return np.uint64(part & _WORD)
     try:
         return np.array(part, dtype=np.uint64)
     except OverflowError:
-        return np.array([number & 0xFFFFFFFFFFFFFFFF for number in part], dtype=np.uint64)
+        return np.array([number & _WORD for number in part], dtype=np.uint64)
