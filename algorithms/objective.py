@@ -36,10 +36,12 @@ class Whole(NamedTuple):
 
 def whole_batch(batch: Batch, device: torch.device | None = None) -> Whole:
     """The counts that every part of this batch is weighed by. device: where the parts are computed, if not there."""
-    own, shown = _own(batch), batch.mask & batch.demonstrated[:, None]
+    own, imitated = batch.mask, Totals(0, 0)
+    if batch.demonstrated.any():
+        own, imitated = _own(batch), totals(batch.mask & batch.demonstrated[:, None])
     valued = 0 if batch.targets is None else int((batch.mask & ~batch.targets.isnan()).sum())
     pool = None if batch.entropies is None else batch.entropies[own].to(device or batch.ids.device)
-    return Whole(totals(own), totals(shown), valued, pool)
+    return Whole(totals(own), imitated, valued, pool)
 
 
 def _own(batch: Batch) -> Tensor:
@@ -172,9 +174,9 @@ def _compared(batch: Batch, mask: Tensor, new: Tensor | None = None) -> Correcti
 
 def mismatch(scores: Scores, batch: Batch) -> Tensor:
     """k3 estimate of KL(sampler || policy) at each of the policy's own tokens that are trained, [n] nats."""
-    mask = _own(batch)
-    found = scores.logprobs.detach()[batch.token_index[mask]]
-    return sampled_kl(batch.sampled_logprobs[mask].double(), found.double())
+    places = _own(batch).flatten().nonzero()[:, 0]
+    found = scores.logprobs.detach()[batch.token_index.flatten()[places]]
+    return sampled_kl(batch.sampled_logprobs.flatten()[places].double(), found.double())
 
 
 def worst_thousandth(gaps: Tensor) -> float:

@@ -166,7 +166,8 @@ class Run:
         batch = pack(
             judged.episodes, judged.advantages, pad_id=self.policy.tokenizer.pad_token_id, targets=judged.targets
         )
-        figures, line = step_metrics(played.episodes, LEARNER, self.matchmaker.arms), self._entry(played)
+        figures = step_metrics(played.episodes, LEARNER, self.matchmaker.arms)
+        line, turns = self._entry(played), sum([len(episode.turns) for episode in played.episodes])
         last = self.settings.share_done(self.steps_done + 1, self.tokens + played.tokens) >= 1
         kept = self.recorder.before(judged, self.steps_done + 1, last=last)
         times.append(time.perf_counter())
@@ -175,7 +176,7 @@ class Run:
             begin()
             self.player.load_weights(self.learner.weights, self.learner.updates)
             times.append(time.perf_counter())
-            accounts = self._count(played, line)
+            accounts = self._count(played, line, turns)
             self.recorder.after(kept, self.steps_done)
             if self.settings.agent.opponent == "league":
                 self.learner.fill_reported()  # snapshots are copies of what this process holds
@@ -198,11 +199,11 @@ class Run:
         """The line of the ledger of the step that is under way."""
         return entry(self.steps_done + 1, played.planned, [episode.id for episode in played.episodes], played.dropped)
 
-    def _count(self, played: Played, line: dict[str, Any]) -> dict[str, float]:
+    def _count(self, played: Played, line: dict[str, Any], turns: int) -> dict[str, float]:
         """Book what was played; returns how many episodes were planned, trained on, and left out by reason."""
         self.steps_done += 1
         self.games += len(played.episodes)
-        self.turns += sum([len(episode.turns) for episode in played.episodes])
+        self.turns += turns
         self.tokens += played.tokens
         self.answered += played.answered
         self.dropped += failures(played.dropped)

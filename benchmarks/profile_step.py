@@ -38,6 +38,8 @@ TITLES = {
 PARTS = {"play": "rollout", "judge": "credit", "pack": "pack", "_update": "update"}
 """Function that `Run._step` calls -> part of the step; whatever else is there is `rest`: counts, figures, records."""
 MODEL = ("forward", "head", "backward")
+FORWARD = ("modeling_", "tree_attention")
+"""How files begin that are the model's forward pass outside the rollout."""
 ENGINE = ("local.py", "rows.py", "drawing.py", "parking.py", "trunks.py", "kv.py", "drafts.py", "static.py")
 Part = tuple[str, ...]
 
@@ -176,7 +178,8 @@ def part_of(calls: Sequence[tuple[str, str]]) -> Part:
         return part, _of_rollout(inside, calls)
     if part == "update":
         return part, _of_update(inside)
-    return (part,)
+    forward = any(file.startswith(FORWARD) for file, _ in inside)  # what a recorder or a credit asks of the weights
+    return (part, "forward") if forward else (part,)
 
 
 def _of_rollout(inside: Sequence[tuple[str, str]], calls: Sequence[tuple[str, str]]) -> str:
@@ -194,7 +197,7 @@ def _of_update(inside: Sequence[tuple[str, str]]) -> str:
     files = {file for file, _ in inside}
     if ("_tensor.py", "backward") in inside:
         return "backward"
-    if any(file.startswith(("modeling_", "tree_attention")) for file in files):
+    if any(file.startswith(FORWARD) for file in files):
         return "forward"
     if any(file.startswith("logprobs") for file in files) or inside[-1][0] in ("policy.py", "linear.py", "forward.py"):
         return "head"

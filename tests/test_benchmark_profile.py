@@ -30,6 +30,7 @@ UPDATE = [*STEP, ("/x/run.py", "_update"), ("/x/learner.py", "update")]
         ([*STEP, ("/x/algorithm.py", "judge"), ("/x/grpo.py", "credit")], "credit"),
         ([*STEP, ("/x/batch.py", "pack")], "pack"),
         ([*STEP, ("/x/metrics.py", "step_metrics")], "rest"),
+        ([*STEP, ("/x/recorder.py", "after"), ("/t/modeling_qwen3.py", "forward")], "rest/forward"),
         ([*UPDATE, ("/t/_tensor.py", "backward"), ("/x/tree_attention.py", "backward")], "update/backward"),
         ([*UPDATE, ("/x/policy.py", "score"), ("/t/modeling_qwen3.py", "forward")], "update/forward"),
         ([*UPDATE, ("/x/policy.py", "score"), ("/x/kernels/logprobs.py", "token_scores")], "update/head"),
