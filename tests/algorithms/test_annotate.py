@@ -89,6 +89,17 @@ def test_the_value_of_the_end_is_read_after_the_seats_last_token(learner: Learne
     assert ended.end_values is None
 
 
+def test_of_several_rows_the_latest_one_ends_the_episode(learner: Learner, spoken: Callable[..., Episode]) -> None:
+    """Whichever of them comes first in the batch."""
+    for rows in (((5,), (6, 7)), ((11, 12), (13,))), (((11, 12), (13,)), ((5,), (6, 7))):
+        cut = replace(spoken(*(("a", *row) for row in rows)), status="truncated")
+        (found,) = run([cut], learner, frozenset({"values"}))
+        prompt, reply = rows[-1]
+        with torch.no_grad():
+            last = learner.model.model(input_ids=torch.tensor([prompt + reply])).last_hidden_state[0, -1]
+        assert found.end_values == {"a": pytest.approx(0.1 * float(last.sum()), abs=1e-4)}
+
+
 def test_only_what_is_wanted_is_written(learner: Learner, episodes: list[Episode]) -> None:
     assert run(episodes, learner, frozenset()) == episodes
     first, *_ = run(episodes, learner, frozenset({"train_logprobs"}))
