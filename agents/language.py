@@ -68,7 +68,9 @@ class LanguageAgent:
         else:
             completions = self.engine.generate(prompts, seeds, sampling)
         seconds, version = time.perf_counter() - started, self.engine.weight_version
-        return [self._reply(completion, seconds, version) for completion in completions]
+        distinct = {id(completion): completion for completion in completions}
+        made = {key: self._reply(completion, seconds, version) for key, completion in distinct.items()}
+        return [made[id(completion)] for completion in completions]
 
     def settings_of(self, request: Request) -> Sampling:
         """How this request is sampled. Raises ValueError where it leaves no token to sample."""
