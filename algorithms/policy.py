@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from turnwise.agents.lora import linear_parts
 from turnwise.algorithms.batch import Batch
 from turnwise.algorithms.forward import distinct, hidden_states, place
+from turnwise.algorithms.lean import is_lean, states_at
 from turnwise.kernels.logprobs import Reference, TokenScores, chunks, scores_of_logits, token_scores
 
 Found = TypeVar("Found")
@@ -102,7 +103,10 @@ def _compared(reference: Any, batch: Batch) -> Compared:
 
 def _seen(model: Any, batch: Batch) -> Tensor:
     """[M, H]: the body's last state before each trained token."""
-    return hidden_states(body_and_head(model)[0], batch)[place(batch, batch.token_row, batch.token_position - 1)]
+    tokens = place(batch, batch.token_row, batch.token_position - 1)
+    if batch.tree is not None and is_lean(model):
+        return states_at(model, batch.tree, tokens)
+    return hidden_states(body_and_head(model)[0], batch)[tokens]
 
 
 def _score(

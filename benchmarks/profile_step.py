@@ -38,7 +38,7 @@ TITLES = {
 PARTS = {"play": "rollout", "judge": "credit", "pack": "pack", "_update": "update"}
 """Function that `Run._step` calls -> part of the step; whatever else is there is `rest`: counts, figures, records."""
 MODEL = ("forward", "head", "backward")
-FORWARD = ("modeling_", "tree_attention")
+FORWARD = ("modeling_", "tree_attention", "lean.")
 """How files begin that are the model's forward pass outside the rollout."""
 ENGINE = ("local.py", "rows.py", "drawing.py", "parking.py", "trunks.py", "kv.py", "drafts.py", "static.py")
 Part = tuple[str, ...]

@@ -80,8 +80,49 @@ def tree_attention(query: Tensor, key: Tensor, value: Tensor, tree: Tree, *, sca
     if not tree.blocks:
         return reference(query, key, value, tree, scale=scale)
     by_token = query[0].transpose(0, 1), key[0].transpose(0, 1), value[0].transpose(0, 1)
-    found: Tensor = _InBlocks.apply(*by_token, tree, scale)  # type: ignore[no-untyped-call]
-    return found.transpose(0, 1)[None]
+    return attention_of_some(*by_token, tree, scale=scale).transpose(0, 1)[None]
+
+
+def attention_of_some(query: Tensor, key: Tensor, value: Tensor, tree: Tree, *, scale: float) -> Tensor:
+    """`tree_attention` of the tokens that a tree was `narrowed` to, on a CPU, tokens first.
+
+    query: [M, Hq, D]. key, value: [N, Hk, D]. Returns: [M, Hq, D].
+    """
+    found: Tensor = _InBlocks.apply(query, key, value, tree, scale)  # type: ignore[no-untyped-call]
+    return found
+
+
+def narrowed(tree: Tree, asked: Tensor) -> Tree:
+    """The tree with queries of these tokens alone, numbered in their order. asked: [M] int64, ascending. CPU only."""
+    place = torch.full((len(tree.end),), -1)
+    place[asked] = torch.arange(len(asked))
+    blocks = (_narrowed(block, place) for block in tree.blocks)
+    bounds = [torch.searchsorted(asked, torch.tensor([part.start, part.stop])).tolist() for _, part in tree.trunks]
+    trunks = (Trunk(keys, slice(*bound)) for (keys, _), bound in zip(tree.trunks, bounds, strict=True))
+    left = tuple(trunk for trunk in trunks if trunk.queries.start < trunk.queries.stop)
+    return Tree(tree.end, tuple(block for block in blocks if block is not None), left)
+
+
+def _narrowed(block: Blocks, place: Tensor) -> Blocks | None:
+    """place: [N] int64, -1 for tokens that are left out. None where nothing is left."""
+    count, _, width = block.size
+    places = torch.full_like(block.queries, -1)
+    own = slice(None) if block.own is None else block.own
+    places[own] = place[block.tokens]
+    places = places.view(count, -1)
+    sizes = (places >= 0).sum(1)
+    some = sizes.nonzero()[:, 0]
+    if not len(some):
+        return None
+    sizes, steps = sizes[some, None], torch.arange(int(sizes.max()))
+    order = (places[some] < 0).byte().argsort(dim=1, stable=True).gather(1, steps.minimum(sizes - 1))
+    repeated = steps >= sizes
+    return Blocks(
+        queries=places[some].gather(1, order).view(-1),
+        keys=block.keys[some],
+        mask=block.mask[some].gather(2, order[:, None, :, None].expand(-1, -1, -1, width)),
+        own=(~repeated).view(-1).nonzero()[:, 0] if bool(repeated.any()) else None,
+    )
 
 
 def reference(query: Tensor, key: Tensor, value: Tensor, tree: Tree, *, scale: float | None = None) -> Tensor:

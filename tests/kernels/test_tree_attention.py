@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from turnwise.algorithms.tree import tree_of
-from turnwise.kernels.tree_attention import Tree, reference, tree_attention
+from turnwise.kernels.tree_attention import Tree, attention_of_some, narrowed, reference, tree_attention
 
 Rows = list[tuple[int, ...]]
 
@@ -99,6 +99,19 @@ def test_every_token_is_asked_once_and_sees_its_path(name: str) -> None:
     tokens = torch.arange(size)
     assert torch.equal(torch.cat([block.tokens for block in found.blocks]).sort().values, tokens)
     assert torch.equal(seen, (tokens <= tokens[:, None]) & (tokens[:, None] < found.end))
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_some_queries_are_answered_as_among_all(name: str) -> None:
+    found = tree(TREES[name])
+    size = len(found.end)
+    query, key, value, given = inputs(size)
+    expected = reference(query, key, value, found, scale=0.3)
+    columns = [part[0].transpose(0, 1) for part in (query, key, value)]
+    for asked in (torch.arange(0, size, 3), torch.tensor([size - 1]), torch.arange(size)):
+        got = attention_of_some(columns[0][asked], *columns[1:], narrowed(found, asked), scale=0.3)
+        of_some = (got.transpose(0, 1)[None], expected[:, :, asked], given[:, :, asked], [query, key, value])
+        assert max(compared(*of_some)) < 1e-12
 
 
 def test_gradients_are_those_of_differences() -> None:
