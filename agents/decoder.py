@@ -72,7 +72,7 @@ class Decoder:
         ids, positions: [N] int64, in any order of rows; `attending` knows whose they are.
         """
         x = F.embedding(ids, self.embedding)
-        cos, sin = self._cos[positions], self._sin[positions]  # [N, 1, D]
+        cos, sin = self._cos.index_select(0, positions), self._sin.index_select(0, positions)  # [N, 1, D]
         last = self.layers - 1
         for index, layer in enumerate(self._layers):
             y = layer.norm(x)
@@ -117,7 +117,7 @@ class _Layer:
         self._q_norm = _norm(attention.q_norm) if normed else None
         self._k_norm = _norm(attention.k_norm) if normed else None
         self._gate, self._up, self._down = (_linear(getattr(mlp, f"{name}_proj")) for name in ("gate", "up", "down"))
-        self._act = mlp.act_fn
+        self._act = getattr(mlp.act_fn, "forward", mlp.act_fn)
 
     def query(self, y: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         q = self._q(y).view(len(y), self.heads, self.head_dim)
@@ -164,7 +164,7 @@ def _norm(module: Any) -> Callable[[Tensor], Tensor]:
 
     def norm(x: Tensor) -> Tensor:
         weight = own["weight"]
-        return F.rms_norm(x if x.dtype == weight.dtype else x.to(weight.dtype), shape, weight, eps)
+        return torch.rms_norm(x if x.dtype == weight.dtype else x.to(weight.dtype), shape, weight, eps)
 
     return norm
 

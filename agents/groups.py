@@ -56,14 +56,16 @@ class Group:
 def grouped(asks: Sequence[Ask], first: int) -> list[Group]:
     """Groups of these requests, in the order of their first ones. first: the number of the first request."""
     members: dict[tuple[tuple[int, ...], Sampling, int], list[int]] = {}
-    known: dict[tuple[int, int, int], list[int]] = {}  # the same by object, which is found sooner
+    known: dict[int, list[int]] = {}  # of one way to sample, by the prompt's object, which is found sooner
+    sampling, begun = None, None
     for place, ask in enumerate(asks):
-        objects = id(ask.prompt), id(ask.sampling), len(ask.begun)
-        places = known.get(objects)
+        if ask.sampling is not sampling or ask.begun is not begun:
+            sampling, begun, known = ask.sampling, ask.begun, {}
+        places = known.get(id(ask.prompt))
         if places is None:
-            places = known[objects] = members.setdefault((ask.prompt, ask.sampling, len(ask.begun)), [])
+            places = known[id(ask.prompt)] = members.setdefault((ask.prompt, ask.sampling, len(ask.begun)), [])
         places.append(place)
-    sessions = np.array([ask.session for ask in asks], dtype=object)
+    sessions = np.fromiter([ask.session for ask in asks], dtype=object, count=len(asks))
     seeds = np.asarray(words([ask.seed for ask in asks]))
     groups = []
     for places in members.values():

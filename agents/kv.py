@@ -53,7 +53,17 @@ class Pool:
     def __init__(self, layers: int, key_heads: int, head_dim: int, device: torch.device) -> None:
         self._sizes = (layers, key_heads, head_dim)
         self._device = device
-        self.cache = self._empty(0, 0, torch.float32)
+        self._lay(self._empty(0, 0, torch.float32))
+
+    def _lay(self, cache: Tensor) -> None:
+        self.cache = cache
+        self.parts = [(layer[0], layer[1]) for layer in cache]
+        """Keys and values of each layer: [slots, key heads, T, D]."""
+        self.flat = [(keys.flatten(0, 2), values.flatten(0, 2)) for keys, values in self.parts]
+        """The same as [slots * key heads * T, D]."""
+        on_cpu = cache.device.type == "cpu"
+        self._bytes = cache.view(torch.uint8).numpy() if on_cpu else None
+        """The same memory, where numpy moves slots in half of torch's time."""
 
     def _empty(self, slots: int, length: int, dtype: torch.dtype) -> Tensor:
         layers, heads, dim = self._sizes
@@ -77,12 +87,12 @@ class Pool:
         large = not used and self.cache.numel() > 4 * self._empty_numel(max(slots, 8), length)
         if slots <= self.slots and length <= self.length and dtype == self.cache.dtype and not large:
             return False
+        if not used:  # its memory is free before the new one is taken
+            self._lay(self._empty(0, self.length, self.cache.dtype))
         old = self.cache
-        if not used:
-            self.cache = old = old[:, :, :0]  # its memory is free before the new one is taken
         length = max(length, old.shape[4]) if used else length
         grown = max(slots, min(2 * self.slots, most)) if slots > self.slots else max(slots, used)
-        self.cache = self._empty(grown, length, dtype)
+        self._lay(self._empty(grown, length, dtype))
         if used:
             self.cache[:, :, :used, :, : old.shape[4]] = old[:, :, :used]
         return True
@@ -93,10 +103,13 @@ class Pool:
 
     def clear(self) -> None:
         """Let go of all slots."""
-        self.cache = self._empty(0, 0, self.cache.dtype)
+        self._lay(self._empty(0, 0, self.cache.dtype))
 
     def copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64], length: int) -> None:
         """Slot `targets[i]` becomes slot `sources[i]`, its first tokens; no target is a source."""
+        if self._bytes is not None:
+            self._bytes[:, :, targets, :, :length] = self._bytes[:, :, sources, :, :length]
+            return
         used = self.cache[:, :, :, :, :length]
         chosen = used.index_select(2, torch.from_numpy(sources).to(self._device))
         used.index_copy_(2, torch.from_numpy(targets).to(self._device), chosen)
@@ -140,6 +153,10 @@ def joined(out: Tensor, norm: Tensor, other: Tensor, other_norm: Tensor) -> Tens
     """Attention over both sets of keys from what each came to alone. Shapes [..., D] and [...]."""
     share = torch.sigmoid(other_norm - norm)[..., None].to(out.dtype)
     return torch.lerp(out, other, share)
+
+
+def _typed(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 class Reading:
@@ -218,16 +235,15 @@ class Pass:
     branches: tuple[Branch, ...] = ()
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> None:
-        cache = self.pool.cache[layer]
         dim = keys.shape[-1]
-        for part, new in ((cache[0], keys), (cache[1], values)):
-            part.view(-1, dim).index_copy_(0, self.places, new.reshape(-1, dim).to(part.dtype))
+        for part, new in zip(self.pool.flat[layer], (keys, values), strict=True):
+            part.index_copy_(0, self.places, _typed(new.reshape(-1, dim), part.dtype))
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
-        cache = self.pool.cache[layer]
-        heads, dim = cache.shape[2], queries.shape[-1]
-        q = queries.to(cache.dtype).view(len(queries), heads, -1, dim)  # [N, key heads, group, D]
-        if not self.blocks or len(q) == self.rows:
+        cache = self.pool.parts[layer]
+        count, _, dim = queries.shape
+        q = _typed(queries, cache[0].dtype).view(count, cache[0].shape[1], -1, dim)  # [N, key heads, group, D]
+        if not self.blocks or count == self.rows:
             out, norm = self._latest(cache, q[: self.rows])
         else:
             out, norm = torch.empty_like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
@@ -238,10 +254,10 @@ class Pass:
             self._read(cache, q[self.rows :], out[self.rows :], norm[self.rows :])
         for branch in self.branches if norm is not None else ():
             out = self._branched(layer, branch, q, out, norm)
-        return out.reshape(len(queries), -1)
+        return out.reshape(count, -1)
 
-    def _latest(self, cache: Tensor, q: Tensor) -> tuple[Tensor, Tensor | None]:
-        keys, values = cache[0, : self.rows, :, : self.length], cache[1, : self.rows, :, : self.length]
+    def _latest(self, cache: tuple[Tensor, Tensor], q: Tensor) -> tuple[Tensor, Tensor | None]:
+        keys, values = (part[: self.rows, :, : self.length] for part in cache)
         return self._seen(q, keys, values, self.mask)
 
     def _seen(self, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -249,12 +265,12 @@ class Pass:
             return attention(q, keys, values, mask, self.scale)
         return F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, scale=self.scale), None
 
-    def _read(self, cache: Tensor, q: Tensor, out: Tensor, norm: Tensor) -> None:
+    def _read(self, cache: tuple[Tensor, Tensor], q: Tensor, out: Tensor, norm: Tensor) -> None:
         """Fill `out` and `norm` of the tokens that are read."""
         heads, group, dim = q.shape[1:]
         for block in self.blocks:
             length = block.mask.shape[-1]
-            keys, values = (part[block.rows, :, :length] for part in (cache[0], cache[1]))
+            keys, values = (part[block.rows, :, :length] for part in cache)
             r, width = block.tokens.shape
             padded = q[block.tokens].transpose(1, 2).reshape(r, heads, width * group, dim)
             found, found_norm = self._seen(padded, keys, values, block.mask)

@@ -140,14 +140,18 @@ class LanguageStream:
         """(number, reply or why there is none) of what is done by now; [] after `timeout_s`."""
         done = self._engine.receive(timeout_s)
         now, version, since = time.perf_counter(), self._engine.weight_version, self._since
-        made: dict[tuple[int, float], Reply | AgentFailure] = {}  # requests that share a completion share a reply too
+        together: dict[float, dict[int, Reply | AgentFailure]] = {}  # by when they were handed in
+        begun, made = -1.0, together.setdefault(-1.0, {})
         replies: list[tuple[int, Reply | AgentFailure]] = []
         for number, found in done:
-            begun = since.pop(number)
-            key = id(found), begun
-            if key not in made:
-                made[key] = self._agent._reply(found, now - begun, version) if isinstance(found, Completion) else found
-            replies.append((number, made[key]))
+            moment = since.pop(number)
+            if moment != begun:
+                begun, made = moment, together.setdefault(moment, {})
+            reply = made.get(id(found))
+            if reply is None:  # requests that share a completion share a reply too
+                reply = self._agent._reply(found, now - begun, version) if isinstance(found, Completion) else found
+                made[id(found)] = reply
+            replies.append((number, reply))
         return replies
 
     def withdraw(self, numbers: Sequence[int]) -> None:

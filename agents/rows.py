@@ -35,8 +35,9 @@ class Rows:
         self._static = StaticPasses(decoder, self.pool) if buckets else None
         self.shares_trunks = not buckets
         self.count = self._most = self._longest = 0
-        self._own = self._shared = self._latest = np.zeros(0, dtype=np.int64)
+        self._numbers = np.zeros((3, 0), dtype=np.int64)
         """Tokens in the slot, tokens in the trunk, and the token to read."""
+        self._own, self._shared, self._latest = self._numbers
         self._trunks: list[Trunk | None] = []
         self._unread: dict[int, Ints] = {}
         """Row -> tokens to read before the latest one."""
@@ -68,10 +69,8 @@ class Rows:
             self._first = (np.arange(self.pool.slots * heads) * self.pool.length).reshape(-1, heads)
         if len(self._own) < self.pool.slots:
             missing = self.pool.slots - len(self._own)
-            self._own, self._shared, self._latest = (
-                np.concatenate([part, np.zeros(missing, dtype=np.int64)])
-                for part in (self._own, self._shared, self._latest)
-            )
+            self._numbers = np.pad(self._numbers, ((0, 0), (0, missing)))
+            self._own, self._shared, self._latest = self._numbers
 
     @property
     def dtype(self) -> torch.dtype:
@@ -156,27 +155,21 @@ class Rows:
         first[1:] = parents[1:] != parents[:-1]
         alive = np.zeros(max(self.count, kept), dtype=bool)
         alive[parents] = True
-        free = np.flatnonzero(~alive)
-        moved = np.concatenate([np.flatnonzero(~first), np.flatnonzero(first & (parents >= kept))])
+        moved = np.concatenate([(~first).nonzero()[0], (first & (parents >= kept)).nonzero()[0]])
         rows = parents.copy()
-        rows[moved] = free[: len(moved)]
+        rows[moved] = (~alive).nonzero()[0][: len(moved)]
         if kept > self.pool.slots:
             self.reserve(kept - self.count, self.pool.length, self._longest, self._most)
-        self._copy(parents[moved], rows[moved])
+        if len(moved):
+            sources, targets = parents[moved], rows[moved]
+            numbers = self._numbers[:, sources]
+            self.pool.copy(sources, targets, int(numbers[0].max()))  # no target is a source
+            self._numbers[:, targets] = numbers
+        trunks = self._trunks
+        self._trunks = [trunks[row] for row in parents[rows.argsort()].tolist()] if any(trunks) else [None] * kept
         self.count = kept
-        del self._trunks[kept:]
         self._latest[rows] = tokens
         return rows
-
-    def _copy(self, sources: Ints, targets: Ints) -> None:
-        """Row `targets[i]` becomes row `sources[i]`; no target is a source."""
-        if not len(sources):
-            return
-        self.pool.copy(sources, targets, int(self._own[sources].max()))
-        self._own[targets], self._shared[targets] = self._own[sources], self._shared[sources]
-        self._trunks += [None] * (int(targets.max()) + 1 - len(self._trunks))
-        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-            self._trunks[target] = self._trunks[source]
 
     # Forward
 
@@ -199,7 +192,7 @@ class Rows:
 
     def _lengthen(self) -> None:
         """Have room for the latest tokens. Few rows become as long as they might."""
-        length = int(self._own[: self.count].max(initial=0)) + 1
+        length = (int(self._own[: self.count].max(initial=0)) if self._changed else self._deepest) + 1
         if length > self.pool.length:
             self.reserve(0, min(max(length, self.pool.length * 3 // 2), self._longest), self._longest, self._most)
             self._changed = True
