@@ -42,6 +42,6 @@ def samples(game: dict, role: str, advantages: dict, settings: RAESettings, trai
     )
     seats = dict.fromkeys(game["rewards"], "policy" if trained else "fixed")
     episode = Episode(id="0", env_id="game", seats=seats, turns=turns, returns=dict(game["rewards"]))
-    values = spread_over_turns(episode, advantages, "policy", settings.turn_discount)
+    (values,) = spread_over_turns([episode], [advantages], "policy", settings.turn_discount)
     values = without_zeros(values) if settings.filter_zero else values
     return [{"turn": turn, "advantage": value} for turn, value in enumerate(values) if value is not None]
