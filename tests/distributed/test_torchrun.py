@@ -25,7 +25,7 @@ SMALL = (
 )
 RECIPES = {
     "spiral": ("algorithm=spiral",),
-    "ppo": ("algorithm=ppo",),
+    "ppo": ("algorithm=ppo", "algorithm.optimisation.layout=rows"),  # its critic's targets hang on the last bits
     "tis": ("algorithm=tis", "algorithm.optimisation.micro_batch_tokens=2000", "model.lora.rank=4"),
 }
 
