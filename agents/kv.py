@@ -14,6 +14,8 @@ from turnwise.quick import quick
 
 _STEP = 32
 """Slots are long enough for this many tokens, or a multiple."""
+_SMALL = 1 << 22
+"""Numbers of a cache that is kept, whatever it was needed for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ class Pool:
         most: slots that there will ever be; their number is doubled up to that.
         """
         length = -(-length // _STEP) * _STEP
-        large = not used and self.cache.numel() > 4 * self._empty_numel(max(slots, 8), length)
+        large = not used and self.cache.numel() > max(_SMALL, 4 * self._empty_numel(max(slots, 8), length))
         if slots <= self.slots and length <= self.length and dtype == self.cache.dtype and not large:
             return False
         if not used:  # its memory is free before the new one is taken
@@ -102,8 +104,9 @@ class Pool:
         return 2 * layers * slots * heads * length * dim
 
     def clear(self) -> None:
-        """Let go of all slots."""
-        self._lay(self._empty(0, 0, self.cache.dtype))
+        """Let go of all slots, unless their memory is little."""
+        if self.cache.numel() > _SMALL:
+            self._lay(self._empty(0, 0, self.cache.dtype))
 
     def copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64], length: int) -> None:
         """Slot `targets[i]` becomes slot `sources[i]`, its first tokens; no target is a source."""

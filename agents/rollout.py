@@ -261,12 +261,16 @@ class Rollout:
         """Every table that waits for nothing gets one reply."""
         asked: dict[int, list[Table]] = {}  # by object: two agents may have one name
         for table in ready:
-            if not table.over and table.hear():
+            if not table.over and (table.talk is not None or table.hear()):
                 asked.setdefault(id(table.agent), []).append(table)
         for tables in asked.values():
             agent = tables[0].agent
             held = bool(getattr(agent, "held_to_legal", False))
-            seeds = derive_seeds(*zip(*[table.chance for table in tables], strict=True))
+            seeds = derive_seeds(
+                [table.plan.seed for table in tables],
+                [table.plan.stream for table in tables],
+                [len(table.drafts) for table in tables],
+            )
             for table, seed in zip(tables, seeds, strict=True):
                 table.ask(seed, held)
             stream = getattr(agent, "stream", None)

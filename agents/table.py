@@ -235,28 +235,17 @@ class Table:
         self.legal = referee.game.legal()
         return True
 
-    @property
-    def chance(self) -> tuple[int, int, int]:
-        """What the seed of the next reply is derived from."""
-        return self.plan.seed, self.plan.stream, len(self.drafts)
-
     def ask(self, seed: int, held_to_legal: bool) -> None:
         """Make the request of the seat that has just heard.
 
-        seed: derived from `chance`. held_to_legal: the request is to say which actions are legal.
+        seed: of the reply's chance. held_to_legal: the request is to say which actions are legal.
         """
         plan, seat, talk, allowed = self.plan, self.referee.seat, self.talk, None
         assert seat is not None and talk is not None  # it has just heard
         if held_to_legal and self.legal is not None:
             allowed = tuple([write_action(action, self.legal) for action in self.legal])
         self.request = make_request(
-            seat=seat,
-            messages=talk.messages,
-            seed=seed,
-            prompt_ids=talk.prompt or (),
-            game=self.game,
-            session=f"{plan.id}:{seat}",
-            allowed=allowed,
+            seat, talk.messages, seed, talk.prompt or (), self.game, session=f"{plan.id}:{seat}", allowed=allowed
         )
         if self.partial is not None or self.limit is not None:
             self.request = self._in_parts(self.request, self.agent)
@@ -328,10 +317,12 @@ class Table:
         anchor = self.anchor if known is None else known.anchor
         self.drafts.append(Draft(seat, self.talks[seat], self.reply, outcome, self.legal, anchor, known))
         self.talk = None
-        self.rollout.answered += known is None and outcome.status == "ok" and self.referee.seat is not None
-        for name, reward in outcome.rewards.items():
-            if reward:
-                self._credit(name, reward)
+        if known is None and outcome.status == "ok" and self.referee.seat is not None:
+            self.rollout.answered += 1
+        if outcome.rewards:
+            for name, reward in outcome.rewards.items():
+                if reward:
+                    self._credit(name, reward)
 
     def _credit(self, seat: str, reward: float) -> None:
         """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""

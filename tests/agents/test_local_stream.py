@@ -12,6 +12,7 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from turnwise.agents import kv
 from turnwise.agents.decoder import Decoder
 from turnwise.agents.engine import Ask, Completion, StreamingEngine
 from turnwise.agents.local import LocalEngine
@@ -280,12 +281,14 @@ def test_a_batch_beside_a_stream(engine: Engines, forward: Forward) -> None:
     require_plain(ask, reply, forward)
 
 
-def test_memory_is_given_back(engine: Engines) -> None:
+@pytest.mark.parametrize("little", [0, 1 << 22])
+def test_memory_is_given_back(engine: Engines, monkeypatch: pytest.MonkeyPatch, little: int) -> None:
+    monkeypatch.setattr(kv, "_SMALL", little)
     local = engine(end_id=-1)
     (first,) = local.generate([LONG], [1], Sampling(max_tokens=2))
     local.sleep()
     assert isinstance(local._rows, Rows)
-    assert local._rows.pool.slots == 0 and local._parking.tokens == 0
+    assert (local._rows.pool.slots == 0) == (little == 0) and local._parking.tokens == 0
     assert local.generate([LONG], [1], Sampling(max_tokens=2)) == [first]
     local.close()
     local.close()
