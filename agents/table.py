@@ -245,7 +245,13 @@ class Table:
         if held_to_legal and self.legal is not None:
             allowed = tuple([write_action(action, self.legal) for action in self.legal])
         self.request = make_request(
-            seat, talk.messages, seed, talk.prompt or (), self.game, session=f"{plan.id}:{seat}", allowed=allowed
+            seat=seat,
+            messages=talk.messages,
+            seed=seed,
+            prompt_ids=talk.prompt or (),
+            game=self.game,
+            session=f"{plan.id}:{seat}",
+            allowed=allowed,
         )
         if self.partial is not None or self.limit is not None:
             self.request = self._in_parts(self.request, self.agent)

@@ -15,7 +15,7 @@ def quick(record: Callable[_Given, _Record]) -> Callable[_Given, _Record]:
 
     The `__init__` that dataclasses write goes around the class's refusal to be changed, attribute by attribute. Here an
     object of an open class with the same slots is filled, and then handed over to the frozen one. Raises TypeError
-    where `record` is no such class, or has fields that are not given. Fields may be given by their place, too.
+    where `record` is no such class, or has fields that are not given.
     """
     fields = dataclasses.fields(record)  # type: ignore[arg-type]
     names = tuple(field.name for field in fields)
@@ -32,6 +32,8 @@ def quick(record: Callable[_Given, _Record]) -> Callable[_Given, _Record]:
             known[f"make_{field.name}"] = field.default_factory
             taken += f"=make_{field.name}"
             value = f"make_{field.name}() if {field.name} is make_{field.name} else {field.name}"
+        if field.kw_only and "*" not in head:
+            head.append("*")
         head.append(taken)
         body.append(f"made.{field.name} = {value}")
     body.append("made.__class__ = Record")
