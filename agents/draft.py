@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from turnwise.records import Reply, Turn, make_turn
 
 
 class Draft:
-    """A turn whose reward may still grow."""
+    """A turn but for its reward. Episodes in which one reply was taken alike in one talk share it, see `draft_of`."""
 
-    __slots__ = ("anchor", "known", "legal", "outcome", "reply", "reward", "seat", "talk")
+    __slots__ = ("_turns", "action", "anchor", "info", "known", "reply", "seat", "shown", "status", "talk")
 
     def __init__(
         self,
@@ -23,58 +23,67 @@ class Draft:
         talk: Talk,
         reply: Reply,
         outcome: Outcome,
-        legal: Sequence[str] | None = None,
-        anchor: str | None = None,
-        known: Turn | None = None,
+        legal: Sequence[str] | None,
+        anchor: str | None,
+        known: Turn | None,
     ) -> None:
         """talk: what was replied to. legal: the actions that were, None where any text is one. known: the turn that is
         made again here."""
-        self.seat, self.talk, self.reply, self.outcome, self.legal = seat, talk, reply, outcome, legal
-        self.anchor, self.known, self.reward = anchor, known, 0.0
-
-    @property
-    def shown(self) -> str:
+        self.seat, self.talk, self.reply, self.anchor, self.known = seat, talk, reply, anchor, known
+        self.action: str | None = outcome.action
+        self.status: str = outcome.status
+        self.info: Mapping[str, Any] = outcome.info
+        self.shown = reply.text if self.action is None else write_action(self.action, legal)
         """What stands for the reply where turns are rendered anew."""
-        action = self.outcome.action
-        return self.reply.text if action is None else write_action(action, self.legal)
+        self._turns: dict[tuple[float, bool], Turn] = {}
 
-    def copy(self) -> Draft:
-        """An independent one."""
-        twin = Draft(self.seat, self.talk, self.reply, self.outcome, self.legal, self.anchor, self.known)
-        twin.reward = self.reward
-        return twin
-
-    def turn(self, keep_messages: bool) -> Turn:
-        """The record of the turn with its reward so far: one for all who got the same for one reply in one talk."""
-        if self.known is not None:
-            return replace(self.known, reward=self.reward)
-        outcome, reply = self.outcome, self.reply
-        if outcome.info:
-            return self._written(keep_messages)
-        key = id(reply), self.seat, outcome.action, outcome.status, self.reward, self.anchor, keep_messages
-        found = self.talk.turns.get(key)
+    def turn(self, reward: float, keep_messages: bool) -> Turn:
+        """The record of the turn, one for all episodes in which it earned the same."""
+        key = reward, keep_messages
+        found = self._turns.get(key)
         if found is None:
-            found = self.talk.turns[key] = self._written(keep_messages), reply
-        return found[0]
+            found = self._turns[key] = self._written(reward, keep_messages)
+        return found
 
-    def _written(self, keep_messages: bool) -> Turn:
-        talk, reply, outcome = self.talk, self.reply, self.outcome
+    def _written(self, reward: float, keep_messages: bool) -> Turn:
+        if self.known is not None:
+            return replace(self.known, reward=reward)
+        talk, reply = self.talk, self.reply
         return make_turn(
             seat=self.seat,
             observation=talk.messages[-1:] if keep_messages else (),
             text=reply.text,
-            action=outcome.action,
-            status="ok" if outcome.status == "env_error" else outcome.status,  # nobody has judged it
-            reward=self.reward,
+            action=self.action,
+            status="ok" if self.status == "env_error" else self.status,  # nobody has judged it
+            reward=reward,
             prompt_ids=talk.prompt or (),
             completion_ids=reply.completion_ids,
             logprobs=reply.logprobs,
             topk_entropy=reply.topk_entropy,
             anchor=self.anchor,
-            tool_calls=outcome.info.get("tool_calls", ()),
+            tool_calls=self.info.get("tool_calls", ()),
             weight_version=versions(reply),
             seconds=reply.seconds,
         )
+
+
+def draft_of(
+    seat: str,
+    talk: Talk,
+    reply: Reply,
+    outcome: Outcome,
+    legal: Sequence[str] | None,
+    anchor: str | None = None,
+    known: Turn | None = None,
+) -> Draft:
+    """The draft of a turn, see `Draft`; the one that there is already unless the game has told something of it."""
+    if known is not None or outcome.info:
+        return Draft(seat, talk, reply, outcome, legal, anchor, known)
+    key = id(reply), seat, outcome.action, outcome.status, anchor, legal is None
+    found = talk.drafts.get(key)
+    if found is None:
+        found = talk.drafts[key] = Draft(seat, talk, reply, outcome, legal, anchor, known)
+    return found
 
 
 def versions(reply: Reply) -> tuple[tuple[int, int], ...]:

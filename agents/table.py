@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from turnwise.agents.draft import Draft, join, versions
+from turnwise.agents.draft import Draft, draft_of, join, versions
 from turnwise.agents.engine import AgentFailure
 from turnwise.agents.plan import Plan
 from turnwise.agents.replay import Replayed, did_not_follow, play_again
@@ -61,6 +61,7 @@ class Table:
         "replayed",
         "reply",
         "request",
+        "rewards",
         "rollout",
         "slow",
         "talk",
@@ -80,6 +81,8 @@ class Table:
         self.talk: Talk | None = None
         """Of the seat to act; None until it has read what there is to read."""
         self.drafts: list[Draft] = []
+        self.rewards: list[float] = []
+        """Of each draft, so far."""
         self.partial = plan.partial
         """The reply of the seat to act as far as it goes."""
         self.anchor: str | None = None
@@ -193,7 +196,7 @@ class Table:
     def turns(self) -> tuple[Turn, ...]:
         """The turns so far. The latest of a seat may still earn a reward."""
         keep = self.rollout.record_messages
-        return tuple([draft.turn(keep) for draft in self.drafts])
+        return tuple([draft.turn(reward, keep) for draft, reward in zip(self.drafts, self.rewards, strict=True)])
 
     def unfinished_turn(self) -> Turn:
         """The reply that stopped at a limit, as a turn from which no action is read. Raises ValueError without one."""
@@ -308,7 +311,7 @@ class Table:
         twin = copy.copy(self)
         twin.plan, twin.referee, twin.game, twin.game_key = plan, referee, played_game(referee.game), None
         twin.agents, twin.talks = self.rollout.invited(plan, referee.game.seats), self.talks.copy()
-        twin.drafts = [draft.copy() for draft in self.drafts]
+        twin.drafts, twin.rewards = self.drafts.copy(), self.rewards.copy()
         if self.talk is not None:  # the seat to act has read already, and is in the middle of its reply
             twin.agent = twin.agents[referee.seat or ""]
         return twin
@@ -321,7 +324,8 @@ class Table:
     def _write_down(self, seat: str, outcome: Outcome, known: Turn | None = None) -> None:
         """Book the reply of a seat. known: the turn that it makes again."""
         anchor = self.anchor if known is None else known.anchor
-        self.drafts.append(Draft(seat, self.talks[seat], self.reply, outcome, self.legal, anchor, known))
+        self.drafts.append(draft_of(seat, self.talks[seat], self.reply, outcome, self.legal, anchor, known))
+        self.rewards.append(0.0)
         self.talk = None
         if known is None and outcome.status == "ok" and self.referee.seat is not None:
             self.rollout.answered += 1
@@ -332,9 +336,9 @@ class Table:
 
     def _credit(self, seat: str, reward: float) -> None:
         """A reward belongs to the latest turn of its seat; a seat that has not acted yet has it in its return only."""
-        for draft in reversed(self.drafts):
-            if draft.seat == seat:
-                draft.reward += reward
+        for place in range(len(self.drafts) - 1, -1, -1):
+            if self.drafts[place].seat == seat:
+                self.rewards[place] += reward
                 return
 
     def episode(self) -> Episode:
@@ -359,7 +363,7 @@ class Table:
             level=referee.game.level,
             ground_truth=self.ground_truth,
             turns=self.turns,
-            returns=dict(referee.returns),
+            returns=referee.returns,
             status=referee.status,
             metadata=metadata,
         )

@@ -10,23 +10,23 @@ from functools import lru_cache
 from typing import Any
 
 from turnwise.agents.context import Transcript
-from turnwise.records import Message, Reply, Turn
+from turnwise.records import Message, Reply
 
 message = lru_cache(maxsize=1_024)(Message)
 """Of equal texts one record: a small game says the same things over and over."""
 
 
 class Talk:
-    """One conversation of one seat. `turns` is a memory of the turns that were taken here, see `Draft.turn`."""
+    """One conversation of one seat. `drafts` is a memory of the turns that were taken here, see `draft_of`."""
 
-    __slots__ = ("_next", "_transcript", "messages", "prompt", "turns")
+    __slots__ = ("_next", "_transcript", "drafts", "messages", "prompt")
 
     def __init__(self, messages: tuple[Message, ...], transcript: Transcript | None, max_tokens: int) -> None:
         """transcript: of an agent that works on tokens; it is this talk's own."""
         self.messages = messages
         self.prompt = () if transcript is None else transcript.prompt(max_tokens)
         """What the reply is sampled from, () where no tokens are involved; None where the context is full."""
-        self.turns: dict[tuple[Any, ...], tuple[Turn, Reply]] = {}
+        self.drafts: dict[tuple[Any, ...], Any] = {}
         self._transcript = transcript
         self._next: dict[tuple[int, str, str, int], tuple[Talk, Reply]] = {}
 

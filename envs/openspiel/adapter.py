@@ -12,7 +12,7 @@ import pyspiel
 
 from turnwise.envs.core import IllegalAction, Step, TextGame, Unsupported
 from turnwise.envs.openspiel.loading import SAMPLED, has_view, make_positions, shared_positions, view
-from turnwise.envs.openspiel.positions import Edge, Position
+from turnwise.envs.openspiel.positions import Edge, Move, Position
 from turnwise.envs.openspiel.states import advance, copy_state, initial_state, replay
 from turnwise.envs.openspiel.texts import GameTexts, SpielGame, SpielState, moves_at_once, no_secrets
 
@@ -81,10 +81,10 @@ class OpenSpielGame(TextGame):
 
     def begin(self) -> None:
         """Go to the initial state; chance is not resolved and nothing has been read."""
-        self._history: list[int] = []
-        self._log: list[tuple[str, ...]] = []
+        self._moves: list[Move] = []
+        """All that has happened, chance included."""
         self._read = [-1] * len(self.seats)
-        """Number of log entries that each player has read; -1 before its first observation."""
+        """Number of moves that each player has read of; -1 before its first observation."""
         self._paid = (0.0,) * len(self.seats)
         """Rewards of each player so far, in task units. Some games have returns that no move has led to yet."""
         self._synced = 0
@@ -100,7 +100,7 @@ class OpenSpielGame(TextGame):
         position, player = self._position or self._here(), self._players.get(seat)
         if player is None:
             player = self._player(seat)
-        read, now = self._read[player], len(self._log)
+        read, now = self._read[player], len(self._moves)
         if read == now or position.chance is not None:
             return ""
         self._read[player] = now
@@ -109,7 +109,7 @@ class OpenSpielGame(TextGame):
             text = position.texts[player] = self._positions.text(self.state, position, player)
         if self._positions.compact:
             return text
-        lines = [events[player] for events in self._log[max(read, 0) :] if events[player]]
+        lines = [events[player] for _, events in self._moves[max(read, 0) :] if events[player]]
         if read < 0:
             lines.insert(0, self._positions.introductions[player])
         if text:
@@ -184,8 +184,8 @@ class OpenSpielGame(TextGame):
         self._here()
         if self._state is None:
             self._state = initial_state(self._positions.game)
-        while self._synced < len(self._history):
-            advance(self._state, self._history[self._synced])
+        while self._synced < len(self._moves):
+            advance(self._state, self._moves[self._synced][0])
             self._synced += 1
         return self._state
 
@@ -203,9 +203,8 @@ class OpenSpielGame(TextGame):
     def _take(self, action_id: int) -> Position:
         """Take an action, of a player or of chance; returns where it leads."""
         before = self._position or self._here()
-        position, events = before.edges.get(action_id) or self._explore(action_id)
-        self._history.append(action_id)
-        self._log.append(events)
+        position, move = before.edges.get(action_id) or self._explore(action_id)
+        self._moves.append(move)
         self._position, self.seat = position, position.seat
         return position
 
@@ -215,7 +214,7 @@ class OpenSpielGame(TextGame):
         events = self._positions.events(state, action_id)
         advance(state, action_id)
         self._synced += 1
-        edge = Edge(self._positions.of(state), events)
+        edge = Edge(self._positions.of(state), (action_id, events))
         self._here().edges[action_id] = edge
         return edge
 
@@ -259,7 +258,7 @@ class OpenSpielGame(TextGame):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         if self._position is not None:
-            twin._history, twin._log, twin._read = self._history.copy(), self._log.copy(), self._read.copy()
+            twin._moves, twin._read = self._moves.copy(), self._read.copy()
             twin._state = None if self._state is None else copy_state(self._state)
         if self._chancy:
             twin._rng = copy.deepcopy(self._rng)
@@ -270,7 +269,7 @@ class OpenSpielGame(TextGame):
         kept = self.__dict__.copy()
         del kept["_positions"], kept["_position"]
         if self._position is not None:
-            kept["_history"], kept["_log"], kept["_read"] = self._history.copy(), self._log.copy(), self._read.copy()
+            kept["_moves"], kept["_read"] = self._moves.copy(), self._read.copy()
             kept["_state"] = None
         return kept
 
@@ -281,8 +280,9 @@ class OpenSpielGame(TextGame):
         else:
             self._positions = make_positions(*self._settings, rng_seed=self._rng_seed)
         self._position = None
-        if "_history" in kept:
-            self._state, self._synced = replay(self._positions.game, self._history), len(self._history)
+        if "_moves" in kept:
+            history = [action for action, _ in self._moves]
+            self._state, self._synced = replay(self._positions.game, history), len(history)
             self._position = self._positions.of(self._state)
 
 

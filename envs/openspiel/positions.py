@@ -25,12 +25,16 @@ POSITION_BYTES, NAME_BYTES, STEP_BYTES = 1000, 130, 8
 """Rough memory of a position with its edge, of a legal name, and of one action of a past that serves as key."""
 
 
+Move = tuple[int, tuple[str, ...]]
+"""(id of an action, what each player is told of it)."""
+
+
 class Edge(NamedTuple):
     """One action out of a position."""
 
     position: Position
-    events: tuple[str, ...]
-    """What each player is told of the action."""
+    """Where it leads."""
+    move: Move
 
 
 class Chance(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from turnwise.agents.draft import Draft
+from turnwise.agents.draft import Draft, draft_of
 from turnwise.agents.language import LanguageAgent
 from turnwise.agents.rollout import Plan, Rollout
 from turnwise.agents.scripted import scripted_agent
@@ -17,50 +17,44 @@ Agents = Callable[..., LanguageAgent]
 FOLD = Reply(text="[fold]")
 
 
-def outcome(action: str | None, status: str = "ok") -> Outcome:
-    return Outcome("player_0", action, status, {}, False, False, {})
+def outcome(action: str | None, **info: object) -> Outcome:
+    return Outcome("player_0", action, "ok" if action else "unparsable", {}, False, False, info)
 
 
-def draft(reply: Reply = FOLD, reward: float = 0.0, *, seat: str = "player_0", action: str | None = "fold") -> Draft:
-    made = Draft(seat, TALK, reply, outcome(action, "ok" if action else "unparsable"), ("fold", "call"))
-    made.reward = reward
-    return made
+def draft(reply: Reply = FOLD, action: str | None = "fold", *, seat: str = "player_0", **info: object) -> Draft:
+    return draft_of(seat, TALK, reply, outcome(action, **info), ("fold", "call"))
 
 
 TALK = opening("card King", scripted_agent("random"))
 
 
 def test_turns_alike_are_one_record() -> None:
-    assert draft().turn(True) is draft().turn(True)
+    assert draft() is draft()
+    assert draft().turn(1.0, True) is draft().turn(1.0, True)
+
+
+def test_a_turn_that_earned_something_else_is_another_record() -> None:
+    assert [draft().turn(reward, True).reward for reward in (0.0, 1.0, -1.0, 0.0)] == [0.0, 1.0, -1.0, 0.0]
+    assert draft().turn(0.0, True).observation == TALK.messages
+    assert draft().turn(0.0, False).observation == ()
 
 
 @pytest.mark.parametrize(
     "other",
-    [
-        draft(Reply(text="[fold]")),
-        draft(reward=1.0),
-        draft(seat="player_1"),
-        draft(action=None),
-        draft(action="call"),
-    ],
-    ids=["another reply", "another reward", "another seat", "no action", "another action"],
+    [draft(Reply(text="[fold]")), draft(seat="player_1"), draft(action=None), draft(action="call")],
+    ids=["another reply", "another seat", "no action", "another action"],
 )
-def test_turns_that_differ_in_anything_are_records_of_their_own(other: Draft) -> None:
-    mine, theirs = draft().turn(True), other.turn(True)
-    assert mine is not theirs
-    assert (theirs.seat, theirs.reward, theirs.action) == (other.seat, other.reward, other.outcome.action)
-    assert draft().turn(False).observation == ()
+def test_turns_that_differ_in_anything_are_drafts_of_their_own(other: Draft) -> None:
+    assert other is not draft()
+    turn = other.turn(0.0, True)
+    assert (turn.seat, turn.action, turn.status) == (other.seat, other.action, "ok" if other.action else "unparsable")
 
 
 def test_what_a_game_tells_of_a_reply_is_kept_for_its_own_turn() -> None:
-    told = replace_info(draft(), {"tool_calls": ('{"name": "look"}',)})
-    assert told.turn(True).tool_calls == ('{"name": "look"}',)
-    assert draft().turn(True).tool_calls == ()
-
-
-def replace_info(made: Draft, info: dict[str, object]) -> Draft:
-    made.outcome = made.outcome._replace(info=info)
-    return made
+    calls = ('{"name": "look"}',)
+    assert draft(tool_calls=calls).turn(0.0, True).tool_calls == calls
+    assert draft(tool_calls=calls) is not draft(tool_calls=calls)
+    assert draft().turn(0.0, True).tool_calls == ()
 
 
 def test_a_talk_goes_on_in_one_way_for_one_reply_and_one_text() -> None:

@@ -188,8 +188,8 @@ class Session:
             table.referee.invalid = NoOp() if mine else agents_policy
             rollout.play_turn([table])
             refused = None
-            if mine and table.drafts and table.drafts[-1].outcome.status in ("illegal", "unparsable"):
-                refused = str(table.drafts[-1].outcome.info["reason"])
+            if mine and table.drafts and table.drafts[-1].status in ("illegal", "unparsable"):
+                refused = str(table.drafts[-1].info["reason"])
             try:
                 self._show(error=refused, board=None if table.failed else self._board(table.game))
             except EnvFailure as failure:
