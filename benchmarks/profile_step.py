@@ -29,7 +29,7 @@ from typing import Any
 from common import print_table, save_result
 
 INTERVAL_S = 0.002
-STEPS = {"kuhn": (10, 20), "race": (2, 6)}
+STEPS = {"kuhn": (10, 60), "race": (2, 6)}
 """Workload -> steps before, and steps that are looked at."""
 TITLES = {
     "kuhn": "the default run, Kuhn poker, 512 games a step",
