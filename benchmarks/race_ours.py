@@ -51,11 +51,13 @@ def make_run(given: argparse.Namespace, folder: Path) -> Any:
     from turnwise.algorithms.compose import compose, run_settings
     from turnwise.algorithms.evaluation.exams import exams_of
     from turnwise.algorithms.run import Run
+    from turnwise.algorithms.settings import RunSettings
     from turnwise.algorithms.startup import fresh_policy
 
     about = json.loads((given.assets / "about.json").read_text())
     race_game.register()
-    config = compose(words(given, race_game.ID, about["prompt_tokens"]))
+    quiet = ["recording.every=0"] if hasattr(RunSettings, "recording") else []  # a checkout of before records nothing
+    config = compose([*words(given, race_game.ID, about["prompt_tokens"]), *quiet])
     config["agent"]["context"]["system"] = about["system"]
     settings = run_settings(config)
     return Run(settings, folder, fresh_policy(settings), exams_of(settings))
@@ -73,13 +75,7 @@ def words(given: argparse.Namespace, env_id: str, prompt_tokens: int) -> list[st
         *("algorithm.optimisation.beta2=0.999", "algorithm.optimisation.weight_decay=0"),
         *("engine.threads=1", "engine.device=cpu"),
         *(f"agent.sampling.max_tokens={MOST_TOKENS}", f"agent.context.max_context={prompt_tokens + 2 * MOST_TOKENS}"),
-        *(
-            f"games_per_step={given.rollouts}",
-            f"seed={given.seed}",
-            "tensorboard=false",
-            "recording.every=0",
-            *given.overrides,
-        ),
+        *(f"games_per_step={given.rollouts}", f"seed={given.seed}", "tensorboard=false", *given.overrides),
     ]
 
 
