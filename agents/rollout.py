@@ -87,8 +87,9 @@ class Rollout:
         self._idle: dict[str, list[Held]] = {}
         self._latest: tuple[str, Mapping[str, object], str] = ("", {}, "")
         """Game and arguments that were asked for last, and their key: most plans in a row are for one game."""
-        self._guests: tuple[Mapping[str, str], dict[str, Agent]] | None = None
-        """The seats that somebody was found for last, and who: most plans of a `collect` name the same ones."""
+        self._guests: tuple[Mapping[str, str], tuple[str, ...], dict[str, Agent]] | None = None
+        """The seats that somebody was found for last, those that the game needs, and who: most plans of a
+        `collect` name the same ones."""
         self._openings: dict[tuple[int, str], Talk] = {}
         """(id of an agent, the first text that it reads) -> the talk; of one `collect`, where the agents stay."""
         self._threads: ThreadPoolExecutor | None = None
@@ -324,16 +325,16 @@ class Rollout:
 
     def invited(self, plan: Plan, needed: tuple[str, ...]) -> dict[str, Agent]:
         """Who sits where. Raises ValueError where the plan does not fit the game's seats or the agents."""
-        seats, known = plan.seats, self.agents
-        if self._guests is not None and self._guests[0] is seats and needed == tuple(seats):
-            return self._guests[1]
+        seats, known, latest = plan.seats, self.agents, self._guests
+        if latest is not None and latest[0] is seats and latest[1] == needed:
+            return latest[2]
         if tuple(seats) != needed and seats.keys() != set(needed):
             raise ValueError(f"a plan for {plan.env_id} needs the seats {', '.join(needed)}: got {', '.join(seats)}")
         for name in seats.values():
             if name not in known:
                 raise ValueError(f"agents of this rollout are {', '.join(known)}: got {name!r} in plan {plan.id!r}")
         guests = {seat: known[name] for seat, name in seats.items()}
-        self._guests = seats, guests
+        self._guests = seats, needed, guests
         return guests
 
     def in_thread(self, job: Callable[[], Outcome | None]) -> Future[Outcome | None]:
