@@ -7,10 +7,13 @@ many do: what a seat is asked with, and the record of its turn, are then made on
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from turnwise.agents.context import Transcript
 from turnwise.records import Message, Reply
+
+if TYPE_CHECKING:
+    from turnwise.agents.draft import Draft
 
 message = lru_cache(maxsize=1_024)(Message)
 """Of equal texts one record: a small game says the same things over and over."""
@@ -19,21 +22,18 @@ message = lru_cache(maxsize=1_024)(Message)
 class Talk:
     """One conversation of one seat. `drafts` is a memory of the turns that were taken here, see `draft_of`."""
 
-    __slots__ = ("_next", "_transcript", "drafts", "messages", "prompt")
+    __slots__ = ("_next", "_transcript", "drafts", "dropped", "messages", "prompt")
 
     def __init__(self, messages: tuple[Message, ...], transcript: Transcript | None, max_tokens: int) -> None:
         """transcript: of an agent that works on tokens; it is this talk's own."""
         self.messages = messages
         self.prompt = () if transcript is None else transcript.prompt(max_tokens)
         """What the reply is sampled from, () where no tokens are involved; None where the context is full."""
-        self.drafts: dict[tuple[Any, ...], Any] = {}
+        self.dropped = 0 if transcript is None else transcript.dropped
+        """Turns that no longer stand in the prompt."""
+        self.drafts: dict[tuple[Any, ...], Draft] = {}
         self._transcript = transcript
         self._next: dict[tuple[int, str, str, int], tuple[Talk, Reply]] = {}
-
-    @property
-    def dropped(self) -> int:
-        """Turns that no longer stand in the prompt."""
-        return 0 if self._transcript is None else self._transcript.dropped
 
     def after(self, reply: Reply, shown: str, text: str, agent: Any) -> Talk:
         """The talk in which `reply` was given and `text` is read next, by `agent`.
