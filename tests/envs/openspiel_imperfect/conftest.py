@@ -16,7 +16,7 @@ def reach() -> Reach:
     """(game, steps...) -> the game after them: a name is a move of the seat to act, a number an outcome of chance."""
 
     def reach(game: OpenSpielGame, *steps: int | str) -> OpenSpielGame:
-        if game.seat is None and not hasattr(game, "_history"):
+        if game.seat is None and not hasattr(game, "_moves"):
             game.begin()
         for step in steps:
             game.apply(game.action_id(step) if isinstance(step, str) else step)
