@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.algorithms.batch import _flat, _laid_out, _table
+from turnwise.algorithms.batch import _flat, _laid_out, _table, pack_samples
 from turnwise.algorithms.credit.episodes import Advantage, spread_over_turns
-from turnwise.algorithms.samples import Row
+from turnwise.algorithms.samples import Row, Sample
 from turnwise.records import Episode, Turn
 
 
@@ -53,3 +53,10 @@ def test_without_a_discount_every_trained_turn_has_the_value_of_its_seat(
     assert spread_over_turns([an_episode(turns)], [per_seat], "policy") == [wanted]
     (discounted,) = spread_over_turns([an_episode(turns)], [per_seat], "policy", 1.0 - 1e-12)
     assert [value if value is None else pytest.approx(value) for value in wanted] == discounted
+
+
+def test_a_turn_with_advantages_for_other_tokens_is_refused() -> None:
+    sample = Sample()
+    sample.add((1, 2), (3, 4, 5), (-0.1, -0.2, -0.3), (1.0, 2.0))
+    with pytest.raises(ValueError, match="a turn of 3 tokens has one advantage or 3: got 2"):
+        pack_samples([sample], pad_id=0)
